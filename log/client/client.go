@@ -22,7 +22,7 @@ type Options struct {
 type Client struct {
 	cluster Cluster
 	logger  *slog.Logger
-	meta    metadata
+	meta    *metadata
 }
 
 // New makes a client of a cluster.
@@ -31,7 +31,7 @@ func New(cluster Cluster, o Options) *Client {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	return &Client{cluster: cluster, logger: logger}
+	return &Client{cluster: cluster, logger: logger, meta: newMetadata()}
 }
 
 // Cluster is what New was given.
