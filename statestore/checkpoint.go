@@ -1,0 +1,227 @@
+package statestore
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// errOpenEpoch refuses what may happen only between epochs.
+var errOpenEpoch = errors.New("statestore: called inside an epoch; commit or abort it first")
+
+// checkpoint is a walk over the tables that existed when it began, writing what is
+// dirty when it gets there.
+//
+// Writing a million entries in one go would stop the task for a third of a second,
+// so it is cut into slices between epochs. Entries written late are newer than the
+// positions, and those of windows that close meanwhile are not written at all. Both
+// are repaired by the replay: values are whole, and everything after the positions
+// is replayed to its end. The positions go with the last slice, and Pebble loses
+// only tails, so whoever finds a position finds all entries below it.
+type checkpoint struct {
+	positions map[int32]Position
+	drops     []drop
+	tables    []*Table
+	rest      []Slot // of tables[0], sorted, still to be written
+	started   bool   // rest is filled
+	sorter    Sorter
+	key       []byte
+	value     []byte
+}
+
+// drop is a range of dropped namespaces of a family, both ends included.
+type drop struct {
+	family   *Tables
+	from, to int64
+}
+
+// sliceBytes is the size of the batches that Checkpoint writes.
+const sliceBytes = 4 << 20
+
+// Checkpoint writes all committed, dirty entries with the given positions, one per
+// partition of the task. It is called between epochs and is durable after the next
+// Store.Flush. It is BeginCheckpoint and StepCheckpoint until done.
+func (t *Task) Checkpoint(positions map[int32]Position) error {
+	if err := t.BeginCheckpoint(positions); err != nil {
+		return err
+	}
+	for {
+		if done, err := t.StepCheckpoint(sliceBytes); done || err != nil {
+			return err
+		}
+	}
+}
+
+// BeginCheckpoint starts a checkpoint that StepCheckpoint writes in slices between
+// epochs. The positions are those of now: of the last committed epoch. A checkpoint
+// that is still running is replaced.
+func (t *Task) BeginCheckpoint(positions map[int32]Position) error {
+	if t.Changed() {
+		return errOpenEpoch
+	}
+	for _, p := range t.partitions {
+		if _, ok := positions[p]; !ok {
+			return fmt.Errorf("checkpoint: no position for state partition %d", p)
+		}
+	}
+	c := &checkpoint{positions: map[int32]Position{}}
+	for _, p := range t.partitions {
+		c.positions[p] = positions[p]
+	}
+	if old := t.checkpoint; old != nil {
+		c.drops = old.drops // not written yet, or harmless to write again
+	}
+	t.eachFamily(func(ts *Tables) {
+		c.drops = append(c.drops, ts.takeGone()...)
+	})
+	t.eachTable(func(table *Table) {
+		if table.dirty > 0 {
+			c.tables = append(c.tables, table)
+		}
+	})
+	t.checkpoint = c
+	return nil
+}
+
+// Checkpointing says whether a checkpoint is running.
+func (t *Task) Checkpointing() bool { return t.checkpoint != nil }
+
+// StepCheckpoint writes about maxBytes more of the running checkpoint; done is true
+// once the positions are written (or if none is running). It is called between
+// epochs. An error is final: the store writes nothing any more, and the pipeline must
+// be restarted from what the directory holds.
+func (t *Task) StepCheckpoint(maxBytes int) (done bool, err error) {
+	if t.checkpoint == nil {
+		return true, nil
+	}
+	if t.Changed() {
+		return false, errOpenEpoch
+	}
+	batch := t.store.db.NewBatchWithSize(maxBytes + maxBytes/8)
+	defer batch.Close()
+	done, err = t.checkpoint.step(t, batch, maxBytes)
+	if err == nil {
+		err = t.store.apply(batch)
+	}
+	if err != nil {
+		t.checkpoint = nil
+		return false, fmt.Errorf("checkpoint: %w", t.store.health.broken(err))
+	}
+	if done {
+		maps.Copy(t.positions, t.checkpoint.positions)
+		t.checkpoint = nil
+	}
+	return done, nil
+}
+
+func (c *checkpoint) step(t *Task, batch *pebble.Batch, maxBytes int) (done bool, err error) {
+	for _, d := range c.drops {
+		for _, p := range t.partitions {
+			if err := batch.DeleteRange(entryPrefix(p, d.family, d.from), afterNamespace(entryPrefix(p, d.family, d.to)), nil); err != nil {
+				return false, err
+			}
+		}
+	}
+	c.drops = nil
+	for len(c.tables) > 0 {
+		finished, err := c.writeTable(c.tables[0], batch, maxBytes)
+		if err != nil || !finished {
+			return false, err
+		}
+		c.tables, c.rest, c.started = c.tables[1:], nil, false
+	}
+	for _, p := range t.partitions {
+		key := append(appendPartition(c.key[:0], p), positionMark)
+		if err := batch.Set(key, appendPosition(nil, c.positions[p]), nil); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// writeTable writes dirty rows of a table until the batch is full.
+func (c *checkpoint) writeTable(t *Table, batch *pebble.Batch, maxBytes int) (finished bool, err error) {
+	if t.family.by[t.ns] != t {
+		return true, nil // dropped since
+	}
+	if !c.started {
+		c.rest, c.started = c.sorter.sortDirty(t), true
+	}
+	for len(c.rest) > 0 {
+		if batch.Len() >= maxBytes {
+			return false, nil
+		}
+		slot := c.rest[0]
+		c.rest = c.rest[1:]
+		if err := c.writeRow(t, slot/t.width, batch); err != nil {
+			return false, err
+		}
+	}
+	t.prune()
+	return true, nil
+}
+
+func (c *checkpoint) writeRow(t *Table, id uint32, batch *pebble.Batch) error {
+	row := t.row(id)
+	if row[rowMeta]&flagDirty == 0 {
+		return nil // freed since
+	}
+	c.key = appendPartition(c.key[:0], rowPartition(row[rowMeta]))
+	c.key = appendNamespace(append(c.key, t.family.prefix...), t.ns)
+	c.key = t.appendKey(c.key, row)
+	t.clean(row)
+	if row[rowMeta]&flagLive == 0 {
+		t.release(id)
+		return batch.Delete(c.key, nil)
+	}
+	row[rowMeta] |= flagDisk
+	t.onDisk = true
+	c.value = t.appendValue(c.value[:0], row)
+	return batch.Set(c.key, c.value, nil)
+}
+
+// prune detaches a table that holds nothing at all any more.
+func (t *Table) prune() {
+	if t.idx.used == 0 && t.family.by[t.ns] == t {
+		t.family.detach(t)
+		t.family.recycle(t)
+	}
+}
+
+// takeGone gives the namespaces that were dropped since the last checkpoint, as
+// ranges that contain no namespace that exists.
+func (ts *Tables) takeGone() []drop {
+	slices.Sort(ts.gone)
+	var drops []drop
+	for _, ns := range ts.gone {
+		if n := len(drops); n > 0 && !ts.anyBetween(drops[n-1].to, ns) {
+			drops[n-1].to = ns
+			continue
+		}
+		drops = append(drops, drop{family: ts, from: ns, to: ns})
+	}
+	ts.gone = ts.gone[:0]
+	return drops
+}
+
+// anyBetween says whether a namespace in (from, to) exists.
+func (ts *Tables) anyBetween(from, to int64) bool {
+	i, found := slices.BinarySearch(ts.names, from)
+	if found {
+		i++
+	}
+	return i < len(ts.names) && ts.names[i] < to
+}
+
+func (s *Store) apply(batch *pebble.Batch) error {
+	if err := s.health.failed(); err != nil {
+		return err
+	}
+	if err := s.db.Apply(batch, pebble.NoSync); err != nil {
+		return err
+	}
+	return s.health.failed()
+}
