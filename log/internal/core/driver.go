@@ -177,6 +177,11 @@ func (h *Handle) TrySubmit(in Input) error {
 	}
 }
 
+// Deliver gives the core an input that is never refused and never waits, in order
+// with completions: for what only the Host knows and cannot hold back, like the
+// loss of leadership. Nothing bounds these, so they must be few.
+func (h *Handle) Deliver(in Input) { h.shard.complete(envelope{h, in}) }
+
 // Call gives the core a request and waits for its Reply. request builds the input
 // around the id that the core's Reply must name. If ctx ends first, the request
 // may still happen.

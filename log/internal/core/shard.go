@@ -24,6 +24,7 @@ type shard struct {
 	// Owned by run.
 	handles map[*Handle]struct{}
 	timers  timerHeap
+	spare   []envelope // memory of the batch before, for completed
 }
 
 func newShard(d *Driver) *shard {
@@ -45,20 +46,14 @@ func (s *shard) complete(e envelope) {
 func (s *shard) run() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	var batch []envelope
 	for {
 		timer.Reset(s.untilNext())
 		select {
 		case e := <-s.inbox:
+			s.drain()
 			s.step(e)
 		case <-s.wake:
-			s.mu.Lock()
-			batch, s.completed = s.completed, batch[:0]
-			s.mu.Unlock()
-			for i, e := range batch {
-				s.step(e)
-				batch[i] = envelope{}
-			}
+			s.drain()
 		case <-timer.C:
 			s.tick()
 		case <-s.driver.stop:
@@ -68,6 +63,20 @@ func (s *shard) run() {
 			return
 		}
 	}
+}
+
+// drain steps what was completed. It comes before every input from the mailbox, so
+// that what a Host delivered before a request was made is stepped before it.
+func (s *shard) drain() {
+	s.mu.Lock()
+	batch := s.completed
+	s.completed = s.spare[:0]
+	s.mu.Unlock()
+	for i, e := range batch {
+		s.step(e)
+		batch[i] = envelope{}
+	}
+	s.spare = batch
 }
 
 // untilNext is how long no core needs a Tick.

@@ -65,6 +65,7 @@ type Meta struct {
 
 	mu       sync.Mutex
 	watchers map[chan struct{}]struct{}
+	closed   bool
 }
 
 // Image is the newest image. It has everything that a call of this Meta has

@@ -1,0 +1,303 @@
+package meta
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/millrace/millrace/internal/vfs"
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// Keys of the raft log in Pebble. Every value is sealed, the format's too.
+//
+//	f                    "millrace metadata log 1"
+//	h                    hard state: term, vote, commit as uvarints
+//	s                    snapshot: index, term, number of voters, voters as uvarints; sealed image
+//	e | index 8 bytes    entry: term, type as uvarints; sealed batch of records
+var (
+	keyFormat    = []byte("f")
+	keyHardState = []byte("h")
+	keySnapshot  = []byte("s")
+)
+
+const logFormat = "millrace metadata log 1"
+
+// PebbleLog is a LogStore in Pebble. What raft reads is kept in memory: all entries
+// since the snapshot and some before, which Member bounds.
+type PebbleLog struct {
+	*raft.MemoryStorage
+	db     *pebble.DB
+	failed *pebbleLogger
+}
+
+// OpenPebbleLog opens the log in dir, which may be new.
+func OpenPebbleLog(fsys vfs.FS, dir string, logger *slog.Logger) (*PebbleLog, error) {
+	if err := fsys.MkdirAll(dir); err != nil {
+		return nil, fmt.Errorf("metadata log: %w", err)
+	}
+	if err := fsys.SyncDir(path.Dir(dir)); err != nil {
+		return nil, fmt.Errorf("metadata log: %w", err)
+	}
+	failed := &pebbleLogger{logger: logger}
+	cache := pebble.NewCache(1 << 20)
+	defer cache.Unref()
+	db, err := pebble.Open(dir, &pebble.Options{
+		FS: vfs.Pebble(fsys), Cache: cache, MemTableSize: 4 << 20, Logger: failed,
+		FormatMajorVersion: pebble.FormatVirtualSSTables, MaxOpenFiles: 64,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open metadata log in %s: %w", dir, err)
+	}
+	l := &PebbleLog{MemoryStorage: raft.NewMemoryStorage(), db: db, failed: failed}
+	if err := l.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("metadata log in %s: %w", dir, err), db.Close())
+	}
+	return l, nil
+}
+
+// Fresh reports whether nothing was ever saved.
+func (l *PebbleLog) Fresh() bool {
+	s, err := l.Snapshot()
+	return err == nil && raft.IsEmptySnap(s)
+}
+
+// Save implements LogStore.
+func (l *PebbleLog) Save(w Write) error {
+	batch := l.db.NewBatch()
+	defer batch.Close()
+	if l.Fresh() {
+		batch.Set(keyFormat, seal([]byte(logFormat)), nil)
+	}
+	if w.HardState != nil {
+		batch.Set(keyHardState, seal(encodeHardState(w.HardState)), nil)
+	}
+	if w.Snapshot != nil {
+		batch.Set(keySnapshot, seal(encodeSnapshot(w.Snapshot)), nil)
+		if last, _ := l.LastIndex(); w.Snapshot.GetMetadata().GetIndex() > last {
+			batch.DeleteRange(entryKey(0), entryKey(1<<64-1), nil)
+		}
+	}
+	if len(w.Entries) > 0 {
+		// What raft replaces it replaces to the end of the log.
+		if last, _ := l.LastIndex(); w.Entries[0].GetIndex() <= last {
+			batch.DeleteRange(entryKey(w.Entries[0].GetIndex()), entryKey(last+1), nil)
+		}
+		for _, e := range w.Entries {
+			batch.Set(entryKey(e.GetIndex()), seal(encodeLogEntry(e)), nil)
+		}
+	}
+	if w.Compact > 0 {
+		batch.DeleteRange(entryKey(0), entryKey(w.Compact+1), nil)
+	}
+	options := pebble.NoSync
+	if w.Sync {
+		options = pebble.Sync
+	}
+	if err := errors.Join(batch.Commit(options), l.failed.err()); err != nil {
+		return err
+	}
+	return w.remember(l.MemoryStorage)
+}
+
+// remember makes the change in a MemoryStorage too.
+func (w Write) remember(to *raft.MemoryStorage) error {
+	if w.HardState != nil {
+		if err := to.SetHardState(w.HardState); err != nil {
+			return err
+		}
+	}
+	if w.Snapshot != nil {
+		if err := rememberSnapshot(to, w.Snapshot); err != nil {
+			return err
+		}
+	}
+	if err := to.Append(w.Entries); err != nil {
+		return err
+	}
+	if first, _ := to.FirstIndex(); w.Compact >= first {
+		return to.Compact(w.Compact)
+	}
+	return nil
+}
+
+// rememberSnapshot tells a snapshot of the member's own, which keeps the log, from
+// one that replaces it.
+func rememberSnapshot(to *raft.MemoryStorage, s *raftpb.Snapshot) error {
+	index := s.GetMetadata().GetIndex()
+	if last, _ := to.LastIndex(); index > last {
+		return to.ApplySnapshot(s)
+	}
+	_, err := to.CreateSnapshot(index, s.GetMetadata().GetConfState(), s.GetData())
+	return err
+}
+
+// Close closes the database.
+func (l *PebbleLog) Close() error { return l.db.Close() }
+
+// load reads everything into memory.
+func (l *PebbleLog) load() error {
+	format, there, err := l.get(keyFormat)
+	if err != nil || !there {
+		return err
+	}
+	if string(format) != logFormat {
+		return fmt.Errorf("%w: format %q, this program knows %q: start a newer millrace", ErrUnknownRecord, format, logFormat)
+	}
+	state, _, err := l.get(keyHardState)
+	if err != nil {
+		return err
+	}
+	snapshot, _, err := l.get(keySnapshot)
+	if err != nil {
+		return err
+	}
+	w := Write{}
+	if w.HardState, err = decodeHardState(state); err != nil {
+		return err
+	}
+	if w.Snapshot, err = decodeSnapshot(snapshot); err != nil {
+		return err
+	}
+	if w.Entries, err = l.loadEntries(w.Snapshot.GetMetadata().GetIndex() + 1); err != nil {
+		return err
+	}
+	return w.remember(l.MemoryStorage)
+}
+
+func (l *PebbleLog) loadEntries(from uint64) ([]*raftpb.Entry, error) {
+	it, err := l.db.NewIter(&pebble.IterOptions{LowerBound: entryKey(from), UpperBound: entryKey(1<<64 - 1)})
+	if err != nil {
+		return nil, err
+	}
+	defer it.Close()
+	var entries []*raftpb.Entry
+	for it.First(); it.Valid(); it.Next() {
+		e, err := loadEntry(it)
+		if err != nil {
+			return nil, err
+		}
+		if want := from + uint64(len(entries)); e.GetIndex() != want {
+			return nil, fmt.Errorf("%w: entry %d follows where %d should", ErrCorrupt, e.GetIndex(), want)
+		}
+		entries = append(entries, e)
+	}
+	return entries, it.Error()
+}
+
+func loadEntry(it *pebble.Iterator) (*raftpb.Entry, error) {
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return nil, err
+	}
+	index := binary.BigEndian.Uint64(it.Key()[1:])
+	payload, err := unseal(value)
+	if err != nil {
+		return nil, fmt.Errorf("entry %d: %w", index, err)
+	}
+	return decodeLogEntry(index, payload)
+}
+
+// get reads a sealed value.
+func (l *PebbleLog) get(key []byte) (payload []byte, there bool, err error) {
+	value, closer, err := l.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	defer closer.Close()
+	if payload, err = unseal(value); err != nil {
+		return nil, true, fmt.Errorf("key %q: %w", key, err)
+	}
+	return append([]byte(nil), payload...), true, nil
+}
+
+func entryKey(index uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte("e"), index)
+}
+
+func encodeHardState(s *raftpb.HardState) []byte {
+	var e encoder
+	e.uvarint(s.GetTerm())
+	e.uvarint(s.GetVote())
+	e.uvarint(s.GetCommit())
+	return e.b
+}
+
+func decodeHardState(b []byte) (*raftpb.HardState, error) {
+	d := decoder{b: b}
+	term, vote, commit := d.uvarint(), d.uvarint(), d.uvarint()
+	return &raftpb.HardState{Term: &term, Vote: &vote, Commit: &commit}, d.err
+}
+
+func encodeSnapshot(s *raftpb.Snapshot) []byte {
+	var e encoder
+	meta := s.GetMetadata()
+	e.uvarint(meta.GetIndex())
+	e.uvarint(meta.GetTerm())
+	encodeList(&e, meta.GetConfState().GetVoters(), e.uvarint)
+	return append(e.b, s.GetData()...)
+}
+
+func decodeSnapshot(b []byte) (*raftpb.Snapshot, error) {
+	d := decoder{b: b}
+	index, term := d.uvarint(), d.uvarint()
+	voters := decodeList(&d, 1, d.uvarint)
+	return &raftpb.Snapshot{Data: d.b, Metadata: &raftpb.SnapshotMetadata{Index: &index, Term: &term,
+		ConfState: &raftpb.ConfState{Voters: voters}}}, d.err
+}
+
+func encodeLogEntry(e *raftpb.Entry) []byte {
+	var b encoder
+	b.uvarint(e.GetTerm())
+	b.uvarint(uint64(e.GetType()))
+	return append(b.b, e.GetData()...)
+}
+
+func decodeLogEntry(index uint64, b []byte) (*raftpb.Entry, error) {
+	d := decoder{b: b}
+	term, kind := d.uvarint(), d.uvarint()
+	if d.err != nil || kind > 1<<8 {
+		return nil, fmt.Errorf("%w: entry %d", ErrCorrupt, index)
+	}
+	entry := &raftpb.Entry{Term: &term, Index: &index, Type: raftpb.EntryType(kind).Enum()}
+	if len(d.b) > 0 {
+		entry.Data = append([]byte(nil), d.b...)
+	}
+	return entry, nil
+}
+
+// pebbleLogger tells slog what Pebble has to say, and remembers the failure after
+// which Pebble would go on: its Commit gives no error when the write-ahead log
+// cannot be synced, it calls Fatalf.
+type pebbleLogger struct {
+	logger *slog.Logger
+	fatal  atomic.Pointer[error]
+}
+
+func (p *pebbleLogger) Infof(format string, args ...any) {
+	p.logger.Debug("metadata log: " + fmt.Sprintf(format, args...))
+}
+
+func (p *pebbleLogger) Errorf(format string, args ...any) {
+	p.logger.Warn("metadata log: " + fmt.Sprintf(format, args...))
+}
+
+func (p *pebbleLogger) Fatalf(format string, args ...any) {
+	err := fmt.Errorf(format, args...)
+	p.fatal.CompareAndSwap(nil, &err)
+}
+
+func (p *pebbleLogger) err() error {
+	if e := p.fatal.Load(); e != nil {
+		return *e
+	}
+	return nil
+}
