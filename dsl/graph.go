@@ -6,6 +6,7 @@ import (
 	"github.com/millrace/millrace/connectors"
 	"github.com/millrace/millrace/operators"
 	"github.com/millrace/millrace/operators/columnar"
+	"github.com/millrace/millrace/operators/expr"
 	"github.com/millrace/millrace/operators/spec"
 )
 
@@ -104,8 +105,10 @@ type EventTime struct {
 	// Field is the timestamp column that holds it; "" if Expr gives it. A row
 	// without one (null) is an error row.
 	Field string
-	// Expr is an expression of type timestamp over the source's columns.
-	Expr spec.Value
+	// Expr is an expression of type timestamp over the source's columns; Program is
+	// what it compiles to. Nil if Field gives the event time.
+	Expr    spec.Value
+	Program *expr.Program
 	// OutOfOrder is how far rows may lag behind the highest event time seen
 	// without being late.
 	OutOfOrder time.Duration
@@ -115,6 +118,9 @@ type EventTime struct {
 	// MaxAhead is how far event time may lie after the record's own log timestamp
 	// before the row is an error; 0 means no limit.
 	MaxAhead time.Duration
+
+	// Stated and IdleStated say that the file gives OutOfOrder and Idle, for lint.
+	Stated, IdleStated bool
 }
 
 // Action is what happens to a row that fails.

@@ -1,0 +1,57 @@
+package dsl
+
+// rules are the short names in brackets at the end of a message of Parse, with what
+// they mean. Verbs add rules of their own for what they check.
+var rules = map[string]string{
+	"cycle":              "nodes read from each other",
+	"duplicate-input":    "`from` names the same rows twice",
+	"duplicate-key":      "a key, a column or a test stands twice",
+	"empty":              "there is nothing in the file",
+	"encoding":           "the file is not UTF-8",
+	"environment":        "an environment variable is not set",
+	"errors-loop":        "a sink would receive its own failures",
+	"errors-to-operator": "an operator reads an error port",
+	"event-time":         "event time is needed, or mixed with rows that have none",
+	"key":                "a mapping's key is not a single word",
+	"late-again":         "late rows are to be windowed again",
+	"merge-key":          "YAML's `<<` is used",
+	"missing-key":        "something required is not there",
+	"name":               "a name has a form or a meaning that it cannot have",
+	"one-document":       "the file holds a second YAML document",
+	"one-verb":           "a node has no verb, or two",
+	"plan":               "a verb cannot work this way",
+	"range":              "a value is outside of its bounds",
+	"schema-mismatch":    "rows of different columns meet",
+	"sink-as-input":      "`from` names a sink",
+	"too-deep":           "values are nested too deep",
+	"too-large":          "the file, or a value with its environment variables, is too large",
+	"too-many-faults":    "only the first faults are shown",
+	"too-many-values":    "the file holds too many values",
+	"type":               "a value has the wrong form",
+	"unknown-column":     "rows have no such column",
+	"unknown-key":        "no such key is known here",
+	"unknown-name":       "there is no such node",
+	"unknown-port":       "the node has no such port",
+	"unknown-type":       "a schema names a type that does not exist",
+	"unknown-value":      "the value is not one of those allowed",
+	"unread-errors":      "failing rows are routed to an error port that nothing reads",
+	"yaml":               "the file is not valid YAML",
+	"yaml-alias":         "YAML reads a `*` as an alias",
+	"yaml-flow":          "YAML ends a value inside `{...}` early",
+	"yaml-quote":         "YAML reads a value in another way than it is meant; it needs quotes",
+	"yaml-tab":           "a tab indents a line",
+	"yaml-tag":           "YAML reads a leading `!` as a tag",
+}
+
+// warnings are the rules of Lint.
+var warnings = map[string]string{
+	"class":         "the output depends on more than the input",
+	"guarantee":     "a sink may repeat rows after a crash",
+	"idle":          "nothing says when a source is idle",
+	"late-dropped":  "late rows are dropped",
+	"late-never":    "a `.late` port that never has rows is read",
+	"lateness":      "nothing says how late a row may be",
+	"out-of-order":  "nothing says how far rows may be out of order",
+	"tests-not-run": "the file has tests, which nothing runs yet",
+	"unused":        "nothing reads a node",
+}
