@@ -184,7 +184,7 @@ func (a *accumulator) partitions(ctx context.Context, topic string) (int32, erro
 			return int32(len(t.queues)), nil
 		}
 	}
-	t, err := a.c.topic(ctx, topic)
+	t, err := a.c.findTopic(ctx, topic)
 	if err != nil {
 		return 0, fmt.Errorf("write to topic %s: %w", topic, err)
 	}

@@ -12,6 +12,8 @@ import (
 const (
 	backoffFirst = 5 * time.Millisecond
 	backoffLast  = time.Second
+	// warnAfter attempts, about four seconds, the log hears of it.
+	warnAfter = 12
 )
 
 // backoff counts attempts of one thing. The zero value is before the first.

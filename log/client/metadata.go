@@ -73,6 +73,22 @@ func (c *Client) topic(ctx context.Context, name string) (*Topic, error) {
 	return c.refresh(ctx, name, nil)
 }
 
+// findTopic is topic with as many attempts as it takes to get a definite answer.
+func (c *Client) findTopic(ctx context.Context, name string) (*Topic, error) {
+	for b := (backoff{}); ; {
+		t, err := c.topic(ctx, name)
+		if err == nil || !transient(ctx, err) {
+			return t, err
+		}
+		if b.n == warnAfter {
+			c.logger.Warn("cannot find a topic, still trying", "topic", name, "cause", err)
+		}
+		if werr := b.wait(ctx); werr != nil {
+			return nil, fmt.Errorf("%w (last: %w)", werr, err)
+		}
+	}
+}
+
 // refresh asks for a topic again unless somebody has done so since the caller
 // looked at stale.
 func (c *Client) refresh(ctx context.Context, name string, stale *Topic) (*Topic, error) {
@@ -106,7 +122,7 @@ func (t *Topic) partition(p int32) (Partition, error) {
 
 // Partitions is the number of a topic's partitions, from the cache if it is known.
 func (c *Client) Partitions(ctx context.Context, topic string) (int32, error) {
-	t, err := c.topic(ctx, topic)
+	t, err := c.findTopic(ctx, topic)
 	if err != nil {
 		return 0, err
 	}

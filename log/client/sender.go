@@ -176,7 +176,7 @@ func (a *accumulator) lookUp(ctx context.Context, q *queue, stale *Topic) {
 func (a *accumulator) pause(q *queue, cause error) {
 	now := time.Now()
 	q.retryAt = now.Add(q.retries.next())
-	if q.retries.n > 12 && cause != nil && now.Sub(a.sending.complained) > patience {
+	if q.retries.n >= warnAfter && cause != nil && now.Sub(a.sending.complained) > patience {
 		a.sending.complained = now
 		a.o.Logger.Warn("cannot write, still trying", "partition", q.tp.String(), "attempts", q.retries.n, "cause", cause)
 	}

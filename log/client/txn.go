@@ -150,7 +150,7 @@ func (p *TxnProducer) repeat(ctx context.Context, f func() error) error {
 		if werr := b.wait(ctx); werr != nil {
 			return fmt.Errorf("%w (last: %w)", werr, err)
 		}
-		if b.n == 12 {
+		if b.n == warnAfter {
 			p.a.o.Logger.Warn("the transaction waits for its coordinator", "transactional.id", p.o.TransactionalID, "cause", err)
 		}
 	}

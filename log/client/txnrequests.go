@@ -58,7 +58,7 @@ func (c *Client) initProducerID(ctx context.Context, txnID *string, timeout time
 		if werr := b.wait(ctx); werr != nil {
 			return identity{-1, -1}, fmt.Errorf("%s: %w (last: %w)", what, werr, err)
 		}
-		if b.n == 12 {
+		if b.n == warnAfter {
 			c.logger.Warn("no producer id yet, still trying", "what", what, "cause", err)
 		}
 	}
