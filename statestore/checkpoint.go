@@ -100,7 +100,7 @@ func (t *Task) StepCheckpoint(maxBytes int) (done bool, err error) {
 	if t.Changed() {
 		return false, errOpenEpoch
 	}
-	batch := t.store.db.NewBatchWithSize(maxBytes + maxBytes/8)
+	batch := t.store.db.NewBatch()
 	defer batch.Close()
 	done, err = t.checkpoint.step(t, batch, maxBytes)
 	if err == nil {
@@ -151,13 +151,13 @@ func (c *checkpoint) writeTable(t *Table, batch *pebble.Batch, maxBytes int) (fi
 		c.rest, c.started = c.sorter.sortDirty(t), true
 	}
 	for len(c.rest) > 0 {
-		if batch.Len() >= maxBytes {
-			return false, nil
-		}
 		slot := c.rest[0]
 		c.rest = c.rest[1:]
-		if err := c.writeRow(t, slot/t.width, batch); err != nil {
+		if err := c.writeRow(t, (slot-rowHeader)/t.width, batch); err != nil {
 			return false, err
+		}
+		if batch.Len() >= maxBytes && len(c.rest) > 0 {
+			return false, nil
 		}
 	}
 	t.prune()

@@ -4,6 +4,16 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
+
+	pebblevfs "github.com/cockroachdb/pebble/v2/vfs"
+)
+
+const (
+	// retryPause slows Pebble's retries, which otherwise follow each other at once.
+	retryPause = 200 * time.Millisecond
+	// warnEvery bounds how often a lasting trouble is logged.
+	warnEvery = 10 * time.Second
 )
 
 // health hears what goes wrong inside Pebble, which reports to a logger and an
@@ -18,6 +28,8 @@ type health struct {
 	err error
 	// watcher is guarded by mu: where the next background error goes.
 	watcher chan error
+	// lastTrouble and lastWarning are guarded by mu.
+	lastTrouble, lastWarning time.Time
 }
 
 func newHealth(logger *slog.Logger, fatal func(error)) *health {
@@ -56,10 +68,32 @@ func (h *health) tell(err error) {
 }
 
 func (h *health) background(err error) {
-	h.logger.Warn("state: background write failed and will be tried again", "err", err)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.lastTrouble = time.Now()
+	if h.lastTrouble.Sub(h.lastWarning) > warnEvery {
+		h.lastWarning = h.lastTrouble
+		h.logger.Warn("state: a background write failed and is tried again until it works", "err", err.Error())
+	}
 	h.tell(err)
+}
+
+// pausing is a file system that waits a little before it creates a file if the last
+// attempt to write one has just failed: Pebble calls Create without a lock, but
+// reports failures under one.
+type pausing struct {
+	pebblevfs.FS
+	h *health
+}
+
+func (p pausing) Create(name string, category pebblevfs.DiskWriteCategory) (pebblevfs.File, error) {
+	p.h.mu.Lock()
+	since := time.Since(p.h.lastTrouble)
+	p.h.mu.Unlock()
+	if since < retryPause {
+		time.Sleep(retryPause - since)
+	}
+	return p.FS.Create(name, category)
 }
 
 // Infof is part of Pebble's logger; its notices are of no use to a user.

@@ -121,7 +121,7 @@ func (s *Store) open(o Options) error {
 	defer cache.Unref() // the database keeps its own reference
 	events := pebble.EventListener{BackgroundError: s.health.background}
 	db, err := pebble.Open(path.Join(o.Dir, databaseDir), &pebble.Options{
-		FS:                          vfs.Pebble(o.FS),
+		FS:                          pausing{vfs.Pebble(o.FS), s.health},
 		Cache:                       cache,
 		DisableWAL:                  true,
 		MemTableSize:                memTableSize,
