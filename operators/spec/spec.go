@@ -43,7 +43,7 @@ type Field struct {
 	Required bool
 	Primary  bool     // the field that a scalar under the verb stands for; at most one
 	Default  string   // as YAML would write it; "" means the zero value
-	Values   []string // of Enum
+	Values   []string // of Enum; of other scalars, words that may stand for a value (never): Text is then the word
 	Fields   []Field  // of Mapping and List
 	Scalar   string   // of Mapping: the name of the field that a scalar stands for
 	Example  string
@@ -72,6 +72,9 @@ type Value struct {
 	Type Type
 	Pos  Pos
 	Set  bool // false if the value comes from Field.Default
+
+	// Secret says that the field is: the value may be used and never shown.
+	Secret bool
 
 	Text     string // String, Enum, Expr; the source text for all scalars
 	Int      int64  // Int; Size in bytes
