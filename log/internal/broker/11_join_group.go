@@ -1,0 +1,38 @@
+package broker
+
+import (
+	"context"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// JoinGroup (key 11): a member joins and waits until the group is complete.
+func init() {
+	register(spec{
+		key:    11,
+		levels: []levelRange{{level: 1, min: 0, max: 9}},
+		changes: []change{
+			{0, "join and wait for the others; old clients probe for this version (KAFKA-19444)"},
+			{1, "rebalance timeout apart from the session timeout"},
+			{2, "throttle time"},
+			{4, "a new member is first given its id (KIP-394)"},
+			{5, "static members (KIP-345)"},
+			{6, "flexible"},
+			{7, "protocol type"},
+			{8, "the reason (KIP-800)"},
+			{9, "skip the assignment (KIP-814)"},
+		},
+	}, joinGroup)
+}
+
+// joinGroup copies the members' metadata: the group keeps it, and the request's
+// bytes are the caller's again when the answer is there.
+func joinGroup(ctx context.Context, c *call, req *kmsg.JoinGroupRequest) (kmsg.Response, error) {
+	own := *req
+	own.Protocols = slices.Clone(req.Protocols)
+	for i := range own.Protocols {
+		own.Protocols[i].Metadata = slices.Clone(own.Protocols[i].Metadata)
+	}
+	return c.groups(ctx, &own)
+}

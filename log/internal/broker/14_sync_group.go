@@ -1,0 +1,34 @@
+package broker
+
+import (
+	"context"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// SyncGroup (key 14): the leader hands in the assignment, everyone gets theirs.
+func init() {
+	register(spec{
+		key:    14,
+		levels: []levelRange{{level: 1, min: 0, max: 5}},
+		changes: []change{
+			{0, "the leader gives the assignment, the others wait for it"},
+			{1, "throttle time"},
+			{3, "static members (KIP-345)"},
+			{4, "flexible"},
+			{5, "protocol type and name (KIP-559)"},
+		},
+	}, syncGroup)
+}
+
+// syncGroup copies the assignments: the group keeps them, and the request's bytes
+// are the caller's again when the answer is there.
+func syncGroup(ctx context.Context, c *call, req *kmsg.SyncGroupRequest) (kmsg.Response, error) {
+	own := *req
+	own.GroupAssignment = slices.Clone(req.GroupAssignment)
+	for i := range own.GroupAssignment {
+		own.GroupAssignment[i].MemberAssignment = slices.Clone(own.GroupAssignment[i].MemberAssignment)
+	}
+	return c.groups(ctx, &own)
+}

@@ -1,0 +1,107 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/meta"
+)
+
+// CreateTopics (key 19).
+func init() {
+	register(spec{
+		key:    19,
+		levels: []levelRange{{level: 1, min: 0, max: 7}},
+		changes: []change{
+			{0, "names, numbers or assignments, configs"},
+			{1, "validate only; error messages"},
+			{2, "throttle time"},
+			{4, "-1 means the default number of partitions and replicas (KIP-464)"},
+			{5, "flexible; the answer has partitions, replicas and configs (KIP-525)"},
+			{7, "the answer has the topic id"},
+		},
+		deviations: []string{
+			"Served from version 0; Kafka 4 serves from 2.",
+			"Names that differ only in '.' and '_' may coexist: no metric here confuses them.",
+			"The one value of `compression.type` is `producer`: batches are never compressed again.",
+		},
+	}, createTopics)
+}
+
+func createTopics(ctx context.Context, c *call, req *kmsg.CreateTopicsRequest) (kmsg.Response, error) {
+	names := make([]string, len(req.Topics))
+	for i, t := range req.Topics {
+		names[i] = t.Topic
+	}
+	twice := duplicates(names)
+	var change meta.CreateTopics
+	change.ValidateOnly = req.Version >= 1 && req.ValidateOnly
+	for _, t := range req.Topics {
+		if !twice[t.Topic] {
+			change.Topics = append(change.Topics, newTopic(t))
+		}
+	}
+	ctx, cancel := within(ctx, req.TimeoutMillis)
+	defer cancel()
+	results, err := c.opts.Meta.CreateTopics(ctx, change)
+
+	resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)
+	resp.Topics = []kmsg.CreateTopicsResponseTopic{}
+	for name := range twice {
+		rt := newCreateTopicsResponseTopic(name)
+		rt.ErrorCode, rt.ErrorMessage = kerr.InvalidRequest.Code, kmsg.StringPtr("the topic is named more than once")
+		resp.Topics = append(resp.Topics, rt)
+	}
+	for i, t := range change.Topics {
+		rt := newCreateTopicsResponseTopic(t.Name)
+		if err != nil {
+			rt.ErrorCode, rt.ErrorMessage = refusal(err)
+		} else if rt.ErrorCode, rt.ErrorMessage = refusal(results[i].Err); rt.ErrorCode == 0 {
+			describeCreated(&rt, results[i].Topic)
+		}
+		resp.Topics = append(resp.Topics, rt)
+	}
+	return resp, nil
+}
+
+func newTopic(t kmsg.CreateTopicsRequestTopic) meta.NewTopic {
+	n := meta.NewTopic{Name: t.Topic, Partitions: t.NumPartitions, ReplicationFactor: t.ReplicationFactor}
+	if len(t.ReplicaAssignment) > 0 {
+		n.Assignments = make([][]int32, len(t.ReplicaAssignment))
+		for _, a := range t.ReplicaAssignment {
+			if a.Partition >= 0 && int(a.Partition) < len(n.Assignments) {
+				n.Assignments[a.Partition] = a.Replicas // one that is missing is refused as empty
+			}
+		}
+	}
+	for _, cfg := range t.Configs {
+		v := meta.ConfigValue{Key: cfg.Name}
+		if cfg.Value != nil {
+			v.Value = *cfg.Value
+		}
+		n.Configs = append(n.Configs, v)
+	}
+	return n
+}
+
+// newCreateTopicsResponseTopic has no null where the Java client cannot read one.
+func newCreateTopicsResponseTopic(name string) kmsg.CreateTopicsResponseTopic {
+	rt := kmsg.NewCreateTopicsResponseTopic()
+	rt.Topic = name
+	rt.NumPartitions, rt.ReplicationFactor = -1, -1
+	rt.Configs = []kmsg.CreateTopicsResponseTopicConfig{}
+	return rt
+}
+
+func describeCreated(rt *kmsg.CreateTopicsResponseTopic, t *meta.Topic) {
+	rt.TopicID = t.ID
+	rt.NumPartitions = int32(len(t.Partitions))
+	rt.ReplicationFactor = int16(len(t.Partitions[0].Replicas))
+	for _, cfg := range topicConfigs(t) {
+		rc := kmsg.NewCreateTopicsResponseTopicConfig()
+		rc.Name, rc.Value, rc.Source = cfg.Key, &cfg.value, int8(cfg.source)
+		rt.Configs = append(rt.Configs, rc)
+	}
+}

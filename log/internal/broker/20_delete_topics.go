@@ -1,0 +1,58 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/meta"
+)
+
+// DeleteTopics (key 20). The records are gone when the answer is there; the files
+// follow.
+func init() {
+	register(spec{
+		key:    20,
+		levels: []levelRange{{level: 1, min: 1, max: 6}},
+		changes: []change{
+			{1, "names; throttle time"},
+			{4, "flexible"},
+			{5, "error messages"},
+			{6, "names or ids"},
+		},
+	}, deleteTopics)
+}
+
+func deleteTopics(ctx context.Context, c *call, req *kmsg.DeleteTopicsRequest) (kmsg.Response, error) {
+	var change meta.DeleteTopics
+	for _, name := range req.TopicNames {
+		change.Topics = append(change.Topics, meta.TopicRef{Name: name})
+	}
+	for _, t := range req.Topics {
+		ref := meta.TopicRef{ID: t.TopicID}
+		if t.Topic != nil {
+			ref.Name = *t.Topic
+		}
+		change.Topics = append(change.Topics, ref)
+	}
+	ctx, cancel := within(ctx, req.TimeoutMillis)
+	defer cancel()
+	results, err := c.opts.Meta.DeleteTopics(ctx, change)
+
+	resp := req.ResponseKind().(*kmsg.DeleteTopicsResponse)
+	resp.Topics = []kmsg.DeleteTopicsResponseTopic{}
+	for i, ref := range change.Topics {
+		rt := kmsg.NewDeleteTopicsResponseTopic()
+		rt.TopicID = ref.ID
+		if ref.ID.IsZero() || req.Version < 6 {
+			rt.Topic = &ref.Name
+		}
+		if err != nil {
+			rt.ErrorCode, rt.ErrorMessage = refusal(err)
+		} else if rt.ErrorCode, rt.ErrorMessage = refusal(results[i].Err); rt.ErrorCode == 0 {
+			rt.Topic, rt.TopicID = &results[i].Topic.Name, results[i].Topic.ID
+		}
+		resp.Topics = append(resp.Topics, rt)
+	}
+	return resp, nil
+}

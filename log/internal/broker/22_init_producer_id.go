@@ -1,0 +1,27 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// InitProducerId (key 22): the identity of an idempotent or transactional producer.
+func init() {
+	register(spec{
+		key:    22,
+		levels: []levelRange{{level: 1, min: 0, max: 5}},
+		changes: []change{
+			{0, "a producer id, and with a transactional id the end of what its last owner left open"},
+			{1, "throttle time"},
+			{2, "flexible"},
+			{3, "the producer's own id and epoch, to raise the epoch after an error (KIP-360)"},
+			{4, "PRODUCER_FENCED instead of INVALID_PRODUCER_EPOCH"},
+			{5, "clients of transaction version 2 (KIP-890)"},
+		},
+	}, initProducerID)
+}
+
+func initProducerID(ctx context.Context, c *call, req *kmsg.InitProducerIDRequest) (kmsg.Response, error) {
+	return c.transactions(ctx, req)
+}

@@ -1,0 +1,27 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// AddOffsetsToTxn (key 25): a transaction of version 1 announces that it will
+// commit a group's offsets.
+func init() {
+	register(spec{
+		key:    25,
+		levels: []levelRange{{level: 1, min: 0, max: 4}},
+		changes: []change{
+			{0, "the group's offsets partition becomes part of the transaction"},
+			{1, "throttle time"},
+			{2, "PRODUCER_FENCED instead of INVALID_PRODUCER_EPOCH"},
+			{3, "flexible"},
+			{4, "clients that know TRANSACTION_ABORTABLE (KIP-890)"},
+		},
+	}, addOffsetsToTxn)
+}
+
+func addOffsetsToTxn(ctx context.Context, c *call, req *kmsg.AddOffsetsToTxnRequest) (kmsg.Response, error) {
+	return c.transactions(ctx, req)
+}

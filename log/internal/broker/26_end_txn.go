@@ -1,0 +1,27 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// EndTxn (key 26): a transaction commits or aborts.
+func init() {
+	register(spec{
+		key:    26,
+		levels: []levelRange{{level: 1, min: 0, max: 5}},
+		changes: []change{
+			{0, "commit or abort"},
+			{1, "throttle time"},
+			{2, "PRODUCER_FENCED instead of INVALID_PRODUCER_EPOCH"},
+			{3, "flexible"},
+			{4, "clients that know TRANSACTION_ABORTABLE (KIP-890)"},
+			{5, "transaction version 2: the epoch is raised and given back (KIP-890)"},
+		},
+	}, endTxn)
+}
+
+func endTxn(ctx context.Context, c *call, req *kmsg.EndTxnRequest) (kmsg.Response, error) {
+	return c.transactions(ctx, req)
+}

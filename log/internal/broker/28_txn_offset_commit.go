@@ -1,0 +1,73 @@
+package broker
+
+import (
+	"context"
+	"errors"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/coord"
+	"github.com/millrace/millrace/log/internal/txn"
+)
+
+// TxnOffsetCommit (key 28): a transaction commits a group's offsets. They count
+// when the transaction commits.
+func init() {
+	register(spec{
+		key:    28,
+		levels: []levelRange{{level: 1, min: 0, max: 6}},
+		changes: []change{
+			{0, "offsets of a group in a transaction"},
+			{2, "leader epoch of the committed offset (KIP-320)"},
+			{3, "flexible; the group's generation and member fence zombies (KIP-447)"},
+			{4, "clients that know TRANSACTION_ABORTABLE (KIP-890)"},
+			{5, "transaction version 2: committing adds the group's offsets partition to the transaction"},
+			{6, "topics by id alone"},
+		},
+	}, txnOffsetCommit)
+}
+
+func txnOffsetCommit(ctx context.Context, c *call, req *kmsg.TxnOffsetCommitRequest) (kmsg.Response, error) {
+	write := txn.Write{
+		TransactionalID: req.TransactionalID, ProducerID: req.ProducerID, ProducerEpoch: req.ProducerEpoch,
+		Topic: coord.GroupTopic, Partition: c.opts.Groups.Partition(req.Group), Version: 1,
+	}
+	if req.Version >= 5 {
+		write.Version = 2
+	}
+	release, err := c.opts.Transactions.Admit(ctx, write)
+	if err != nil {
+		return refuseTxnOffsetCommit(req, err)
+	}
+	defer release()
+	return c.groups(ctx, req)
+}
+
+// refuseTxnOffsetCommit gives every partition what the transaction coordinator said.
+func refuseTxnOffsetCommit(req *kmsg.TxnOffsetCommitRequest, err error) (kmsg.Response, error) {
+	var code *kerr.Error
+	if !errors.As(err, &code) {
+		return nil, err
+	}
+	if code == kerr.TransactionAbortable && req.Version < 4 {
+		code = kerr.InvalidTxnState
+	}
+	if code == kerr.ProducerFenced {
+		code = kerr.InvalidProducerEpoch
+	}
+	resp := req.ResponseKind().(*kmsg.TxnOffsetCommitResponse)
+	resp.Topics = []kmsg.TxnOffsetCommitResponseTopic{}
+	for _, rt := range req.Topics {
+		pt := kmsg.NewTxnOffsetCommitResponseTopic()
+		pt.Topic, pt.TopicID = rt.Topic, rt.TopicID
+		pt.Partitions = []kmsg.TxnOffsetCommitResponseTopicPartition{}
+		for _, rp := range rt.Partitions {
+			pp := kmsg.NewTxnOffsetCommitResponseTopicPartition()
+			pp.Partition, pp.ErrorCode = rp.Partition, code.Code
+			pt.Partitions = append(pt.Partitions, pp)
+		}
+		resp.Topics = append(resp.Topics, pt)
+	}
+	return resp, nil
+}

@@ -1,0 +1,25 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// DeleteGroups (key 42): empty groups and their offsets go.
+func init() {
+	register(spec{
+		key:    42,
+		levels: []levelRange{{level: 1, min: 0, max: 3}},
+		changes: []change{
+			{0, "empty groups and their offsets go"},
+			{1, "throttle time"},
+			{2, "flexible"},
+			{3, "a message beside the error code"},
+		},
+	}, deleteGroups)
+}
+
+func deleteGroups(ctx context.Context, c *call, req *kmsg.DeleteGroupsRequest) (kmsg.Response, error) {
+	return c.groups(ctx, req)
+}

@@ -1,0 +1,194 @@
+// Package broker serves Kafka's wire protocol: it reads frames that may be
+// hostile, checks size, version and rights, and hands requests to the rooms that
+// keep the promises: replica (records), group, txn and meta.
+//
+// Every API key is one file, headed by the versions it serves and what each of
+// them changed. It registers its handler; no central list knows it. A request is
+// a kmsg.Request whether it came over TCP (Serve) or from the same process (Do),
+// and no handler can tell.
+//
+// The package keeps no state of its own but for connections. It does not know
+// disks, and it decides nothing that must survive.
+package broker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/millrace/millrace/log/internal/group"
+	"github.com/millrace/millrace/log/internal/meta"
+	"github.com/millrace/millrace/log/internal/replica"
+	"github.com/millrace/millrace/log/internal/txn"
+)
+
+// ErrClosed is what a request gets from a broker that closes.
+var ErrClosed = errors.New("the node is closing")
+
+// Options say what a Broker stands on. All fields down to Logger must be set.
+type Options struct {
+	// NodeID is this node.
+	NodeID int32
+	// Meta is the cluster's metadata.
+	Meta *meta.Meta
+	// Replicas are the partitions that this node holds.
+	Replicas *replica.Manager
+	// Groups and Transactions are the coordinators of this node.
+	Groups       *group.Coordinator
+	Transactions *txn.Coordinator
+	Logger       *slog.Logger
+
+	// AutoCreate lets a Metadata request create the topics that it names.
+	AutoCreate bool
+	// DefaultPartitions is the number of partitions of a topic that is created
+	// without one.
+	DefaultPartitions int32
+	// Advertised is where clients are told to connect; zero means the address that
+	// each came to.
+	Advertised Endpoint
+	// Limits bound what connections may hold.
+	Limits Limits
+	// Strict makes the broker panic where it would send a null that clients cannot
+	// read, and overwrite the buffers of requests that were handled. For tests.
+	Strict bool
+}
+
+// Broker answers requests, over any number of connections and from this process,
+// concurrently.
+type Broker struct {
+	opts           Options
+	requestMemory  *memory
+	responseMemory *memory
+	connections    gate
+	requests       gate // those of this process
+	reported       quiet
+
+	// open ends when the broker stops reading requests, flushing when it stops
+	// sending answers.
+	open, flushing         context.Context
+	stopOpen, stopFlushing context.CancelFunc
+}
+
+// New returns a Broker that listens nowhere yet.
+func New(o Options) *Broker {
+	o.Limits.setDefaults()
+	b := &Broker{
+		opts:           o,
+		requestMemory:  newMemory(o.Limits.RequestBytes),
+		responseMemory: newMemory(o.Limits.ResponseBytes),
+	}
+	b.open, b.stopOpen = context.WithCancel(context.Background())
+	b.flushing, b.stopFlushing = context.WithCancel(context.Background())
+	return b
+}
+
+// level is the finalized feature level; before the cluster is made it is 1.
+func (b *Broker) level() int16 { return max(b.image().Feature(meta.FeatureVersion), 1) }
+
+func (b *Broker) image() *meta.Image { return b.opts.Meta.Image() }
+
+// Serve accepts connections on l until l is closed, which Close does too. name is
+// the listener's name in logs.
+func (b *Broker) Serve(l net.Listener, name string) error {
+	defer context.AfterFunc(b.open, func() { _ = l.Close() })()
+	for pause := time.Duration(0); ; {
+		nc, err := l.Accept()
+		switch {
+		case err == nil:
+			pause = 0
+		case b.open.Err() != nil || errors.Is(err, net.ErrClosed):
+			return nil
+		case isTemporary(err):
+			// Out of file descriptors, most likely: wait for connections to end.
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			b.opts.Logger.Warn("accept a connection", "listener", name, "error", err, "retry_in", pause)
+			select {
+			case <-time.After(pause):
+			case <-b.open.Done():
+			}
+			continue
+		default:
+			return err
+		}
+		b.admit(nc, name)
+	}
+}
+
+// admit serves a connection on a goroutine of its own, or closes it when there
+// are too many.
+func (b *Broker) admit(nc net.Conn, listener string) {
+	caller := Caller{
+		Principal: "User:ANONYMOUS",
+		Host:      host(nc.RemoteAddr()),
+		Listener:  listener,
+		Reached:   endpoint(nc.LocalAddr()),
+	}
+	if !b.connections.enter(b.opts.Limits.Connections) {
+		_ = nc.Close()
+		b.report(&caller, errTooManyConnections)
+		return
+	}
+	go func() {
+		defer b.connections.leave()
+		b.serveConn(nc, caller)
+	}()
+}
+
+var errTooManyConnections = errors.New("too many connections")
+
+// Drain stops reading: requests that were read are still answered, those that
+// wait for something to happen at once. When ctx ends before all is answered, the
+// remaining connections are cut. When it returns no handler runs any more. It may
+// be called again.
+func (b *Broker) Drain(ctx context.Context) {
+	b.stopOpen()
+	defer context.AfterFunc(ctx, b.stopFlushing)()
+	b.connections.closeAndWait()
+	b.requests.closeAndWait()
+	b.stopFlushing()
+}
+
+// report logs why a connection is closed. A client that floods the node with bad
+// requests does not flood the log.
+func (b *Broker) report(caller *Caller, err error) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) {
+		return
+	}
+	suppressed, ok := b.reported.allow(time.Now())
+	if !ok {
+		return
+	}
+	args := []any{"client", caller.Host, "client_id", caller.ClientID, "listener", caller.Listener, "error", err}
+	if suppressed > 0 {
+		args = append(args, "suppressed", suppressed)
+	}
+	var p *panicked
+	if errors.As(err, &p) {
+		b.opts.Logger.Error("a request handler failed; the connection is closed", append(args, "stack", string(p.stack))...)
+		return
+	}
+	b.opts.Logger.Warn("connection closed", args...)
+}
+
+// isTemporary tells whether a later accept may succeed.
+func isTemporary(err error) bool {
+	var t interface{ Temporary() bool }
+	return errors.As(err, &t) && t.Temporary()
+}
+
+func host(a net.Addr) string {
+	h, _, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	return h
+}
+
+func endpoint(a net.Addr) Endpoint {
+	if t, ok := a.(*net.TCPAddr); ok {
+		return Endpoint{t.IP.String(), int32(t.Port)}
+	}
+	return Endpoint{Host: a.String()}
+}

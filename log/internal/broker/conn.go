@@ -1,0 +1,237 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// conn is one client connection.
+//
+// Kafka promises that the requests of a connection are handled, and answered, in
+// order. One goroutine that reads, handles and writes would be enough for that, but
+// then a producer waits a disk sync for each batch, and nobody notices that a
+// client has gone while its JoinGroup waits for minutes. So there are three:
+//
+//	reader --requests--> worker --replies--> writer
+//
+// The reader pays for frames and reads them; it notices when the peer is gone. The
+// worker decodes and handles, one request at a time; for a Produce it hands on a
+// promise instead of a response. The writer waits for the promises in order and
+// writes.
+//
+// Invariants:
+//
+//  1. Requests take effect in the order in which they came, and responses leave in it.
+//  2. A frame's bytes are in a loan from before they are read until the handler has
+//     returned; nothing refers to them after that.
+//  3. Both queues are bounded, and so is the time a peer may take over a frame or
+//     a response.
+//  4. All three goroutines end when serve returns.
+type conn struct {
+	b      *Broker
+	nc     net.Conn
+	caller Caller
+
+	requests chan frame
+	replies  chan reply
+
+	// handling ends when nobody can want an answer any more: the peer is gone or the
+	// node closes. Handlers that wait give up then.
+	handling     context.Context
+	stopHandling context.CancelFunc
+	// replying ends when an answer cannot be sent any more.
+	replying     context.Context
+	stopReplying context.CancelFunc
+
+	failOnce sync.Once
+}
+
+// frame is a request that has been read but not decoded.
+type frame struct {
+	prefix
+	rest []byte // of the frame, from the client id on
+	loan loan
+}
+
+// reply is an answer on its way to the writer.
+type reply struct {
+	call        *call
+	answer      answer
+	correlation int32
+	version     int16
+}
+
+// serveConn serves one connection until the peer closes it, breaks a rule or the
+// broker drains. It closes nc.
+func (b *Broker) serveConn(nc net.Conn, caller Caller) {
+	c := &conn{
+		b: b, nc: nc, caller: caller,
+		requests: make(chan frame, b.opts.Limits.Pipelined),
+		replies:  make(chan reply, b.opts.Limits.Pipelined),
+	}
+	c.handling, c.stopHandling = context.WithCancel(b.open)
+	c.replying, c.stopReplying = context.WithCancel(b.flushing)
+	defer c.stopReplying()
+	defer c.stopHandling()
+	// A closing node stops reading here; what was read is still answered.
+	defer context.AfterFunc(b.open, func() { _ = nc.SetReadDeadline(time.Unix(1, 0)) })()
+	// A node that waits no longer cuts the connection.
+	defer context.AfterFunc(b.flushing, func() { _ = nc.Close() })()
+
+	var wg sync.WaitGroup
+	wg.Go(c.work)
+	wg.Go(c.write)
+	c.read()
+	wg.Wait()
+	_ = nc.Close()
+}
+
+// fail closes the connection because of err, once.
+func (c *conn) fail(err error) {
+	c.failOnce.Do(func() {
+		c.b.report(&c.caller, err)
+		c.stopHandling()
+		c.stopReplying()
+		_ = c.nc.Close()
+	})
+}
+
+// read is the reader.
+func (c *conn) read() {
+	defer close(c.requests)
+	defer c.stopHandling()
+	for {
+		f, err := c.readFrame()
+		if err != nil {
+			if !c.over(err) {
+				c.fail(err)
+			}
+			return
+		}
+		select {
+		case c.requests <- f:
+		case <-c.replying.Done():
+			f.loan.release()
+			return
+		}
+	}
+}
+
+// over tells whether a read error is a connection's normal end: the peer has
+// closed or been idle, or the node is closing.
+func (c *conn) over(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, errIdle) ||
+		c.b.open.Err() != nil || c.replying.Err() != nil
+}
+
+var errIdle = errors.New("idle")
+
+func (c *conn) readFrame() (frame, error) {
+	limits := &c.b.opts.Limits
+	c.deadline(limits.Idle)
+	p, err := readPrefix(c.nc)
+	if err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = errIdle
+		}
+		return frame{}, err
+	}
+	if err := p.check(c.b.level(), limits); err != nil {
+		return frame{}, err
+	}
+	l, err := c.b.requestMemory.take(c.handling, reservation(p.key, p.size))
+	if err != nil {
+		return frame{}, fmt.Errorf("reserve memory for a request: %w", err)
+	}
+	c.deadline(limits.FrameTime)
+	f := frame{prefix: p, rest: takeBuffer(p.rest()), loan: l}
+	if _, err := io.ReadFull(c.nc, f.rest); err != nil {
+		f.loan.release()
+		return frame{}, fmt.Errorf("read a %s request of %d bytes: %w", kmsg.NameForKey(p.key), p.size, err)
+	}
+	return f, nil
+}
+
+// deadline sets the time for the next read. The broker's closing must not be
+// overwritten by it.
+func (c *conn) deadline(d time.Duration) {
+	_ = c.nc.SetReadDeadline(time.Now().Add(d))
+	if c.b.open.Err() != nil {
+		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// work is the worker.
+func (c *conn) work() {
+	defer close(c.replies)
+	for f := range c.requests {
+		if c.replying.Err() != nil {
+			f.loan.release()
+			continue // drain
+		}
+		r, err := c.handle(f)
+		if err != nil {
+			c.fail(err)
+			continue
+		}
+		c.replies <- r
+	}
+}
+
+// handle decodes and handles one request and ends the frame's life.
+func (c *conn) handle(f frame) (reply, error) {
+	defer f.loan.release()
+	defer c.b.dropBuffer(f.rest)
+	caller := c.caller
+	r := reply{
+		call:        &call{Broker: c.b, caller: &caller},
+		correlation: f.correlation,
+		version:     f.version,
+	}
+	if f.key == keyApiVersions && f.version > c.b.MaxVersion(keyApiVersions) {
+		r.answer.now = unsupportedApiVersions(c.b.level())
+		return r, nil
+	}
+	req, clientID, cost, err := f.decode(f.rest, f.loan.size-int64(f.size))
+	if err != nil {
+		return reply{}, fmt.Errorf("%s version %d: %w", kmsg.NameForKey(f.key), f.version, err)
+	}
+	f.loan.shrink(int64(f.size) + cost)
+	caller.ClientID = clientID
+	r.answer, err = r.call.handle(c.handling, req)
+	if err != nil {
+		r.call.releaseLoans()
+		return reply{}, fmt.Errorf("%s version %d: %w", kmsg.NameForKey(f.key), f.version, err)
+	}
+	return r, nil
+}
+
+// write is the writer. It takes every reply, also when it can send none any more.
+func (c *conn) write() {
+	var buf []byte
+	for r := range c.replies {
+		resp, err := r.call.finish(c.replying, r.answer, r.version)
+		if err == nil && resp != nil && c.replying.Err() == nil {
+			buf = appendResponse(buf[:0], r.correlation, resp)
+			_ = c.nc.SetWriteDeadline(time.Now().Add(c.b.opts.Limits.FrameTime))
+			if _, err = c.nc.Write(buf); err != nil {
+				err = fmt.Errorf("write a %s response of %d bytes: %w", kmsg.NameForKey(resp.Key()), len(buf), err)
+			}
+			if cap(buf) > maxKeptBuffer {
+				buf = nil
+			}
+		}
+		r.call.releaseLoans()
+		if err != nil && c.replying.Err() == nil {
+			c.fail(err)
+		}
+	}
+}

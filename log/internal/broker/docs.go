@@ -1,0 +1,96 @@
+package broker
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// WriteDocs is docs/protocol.md: what is served, from the handlers that serve it.
+func WriteDocs() string {
+	var b strings.Builder
+	b.WriteString(docsIntro)
+	b.WriteString("\n## Keys and versions\n\n")
+	b.WriteString("| Key | Name | Advertised | Served | Flexible from |\n|--:|---|---|---|--:|\n")
+	for _, h := range handlers() {
+		r := h.levels[len(h.levels)-1]
+		fmt.Fprintf(&b, "| %d | %s | %d-%d | %d-%d | %s |\n", h.key, kmsg.NameForKey(h.key), r.min, r.max, max(r.min, h.served), r.max, flexibleFrom(h.key))
+	}
+	b.WriteString("\n## What each version brought\n")
+	for _, h := range handlers() {
+		fmt.Fprintf(&b, "\n### %s (%d)\n\n", kmsg.NameForKey(h.key), h.key)
+		for _, c := range h.changes {
+			fmt.Fprintf(&b, "- v%d: %s\n", c.version, c.text)
+		}
+	}
+	b.WriteString(docsDeviations)
+	for _, h := range handlers() {
+		for _, d := range h.deviations {
+			fmt.Fprintf(&b, "- **%s**: %s\n", kmsg.NameForKey(h.key), d)
+		}
+	}
+	b.WriteString(docsLimits)
+	return b.String()
+}
+
+func flexibleFrom(key int16) string {
+	req := kmsg.RequestForKey(key)
+	for v := range req.MaxVersion() + 1 {
+		if req.SetVersion(v); req.IsFlexible() {
+			return fmt.Sprint(v)
+		}
+	}
+	return "never"
+}
+
+const docsIntro = `# The wire protocol
+
+<!-- Generated from the handlers in log/internal/broker: go test ./log/internal/broker -run TestDocs -update -->
+
+A Millrace node speaks Apache Kafka's protocol, as brokers of version 4 do. Below is
+what it serves. The ranges depend only on the cluster's finalized feature level
+(` + "`millrace.version`" + `), so every node of a cluster gives the same answer; this is level 1.
+
+ApiVersions also carries the finalized feature ` + "`transaction.version=2`" + ` (KIP-890) from
+version 3 on, which is what makes clients use it.
+
+An API key that is not listed, or a version outside its range, closes the connection,
+as in Kafka; only ApiVersions is answered in any version.
+`
+
+const docsDeviations = `
+## Deviations from Apache Kafka
+
+- Record batches of format 2 are stored as they were received. Formats 0 and 1 are
+  refused, and nothing is converted for an old consumer.
+- Connections are not authenticated: everyone is ` + "`User:ANONYMOUS`" + `. Listeners are
+  bound to loopback addresses unless told otherwise.
+- Quotas are not enforced: throttle times are always 0.
+- The answer tells clients to connect to the address that they came to, unless an
+  advertised address is set.
+- Requests that brokers send to each other are not served on a client's listener.
+`
+
+const docsLimits = `
+## Limits
+
+What connections may make a node hold. Beyond them a request waits, or the connection
+is closed; the node's log says why and from whom.
+
+| What | Limit |
+|---|---|
+| a request | 1 MiB; a Produce 100 MiB, of which 128 KiB are not records |
+| requests being read, decoded and handled, all connections | 128 MiB |
+| fetched records on their way out, all connections | 64 MiB |
+| one Fetch answer | 16 MiB, or one batch if that is larger |
+| unknown tagged fields of a request | 64, with 4 KiB |
+| requests of a connection read ahead or waiting for their answer | 64 |
+| connections | 4096 |
+| silence before a connection is closed | 10 min |
+| arrival of a request, departure of a response | 30 s |
+| a Fetch's wait | 1 min |
+
+Before a request's body is read, 81 times its size is reserved from the second line
+(decoding can allocate that much), and what it does not need is given back.
+`

@@ -1,0 +1,7 @@
+package broker
+
+import "testing"
+
+func TestDocsAreCurrent(t *testing.T) {
+	golden(t, "../../../docs/protocol.md", WriteDocs())
+}

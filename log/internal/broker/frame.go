@@ -1,0 +1,134 @@
+package broker
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	keyProduce     = 0
+	keyFetch       = 1
+	keyApiVersions = 18
+
+	// prefixBytes is what is read of a frame before its body is paid for: the
+	// length, then key, version and correlation id.
+	prefixBytes = 4 + 8
+
+	maxUnauthenticated = 64 << 10 // an ApiVersions that we cannot parse
+)
+
+// prefix is the part of every request that never changed.
+//
+//	length i32 | key i16 | version i16 | correlation i32 | client id i16+bytes | tags (flexible) | body
+//	           '------------- counted by length ------------------------------------------------'
+type prefix struct {
+	size        int // of the frame, without the length itself
+	key         int16
+	version     int16
+	correlation int32
+}
+
+// readPrefix reads the first twelve bytes. io.EOF means that the peer closed
+// between two frames.
+func readPrefix(r io.Reader) (prefix, error) {
+	var b [prefixBytes]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil {
+		return prefix{}, err
+	}
+	return prefix{
+		size:        int(int32(binary.BigEndian.Uint32(b[:]))),
+		key:         int16(binary.BigEndian.Uint16(b[4:])),
+		version:     int16(binary.BigEndian.Uint16(b[6:])),
+		correlation: int32(binary.BigEndian.Uint32(b[8:])),
+	}, nil
+}
+
+// rest is the number of bytes that follow the prefix.
+func (p prefix) rest() int { return p.size - (prefixBytes - 4) }
+
+// check refuses what is not worth reading. Kafka answers an unknown key or version
+// by closing the connection; only ApiVersions may be asked in a version that we
+// do not have.
+func (p prefix) check(level int16, l *Limits) error {
+	h := registered[p.key]
+	if h == nil {
+		return fmt.Errorf("unknown API key %d", p.key)
+	}
+	limit := l.FrameBytes
+	if p.key == keyProduce {
+		limit = l.ProduceBytes
+	}
+	r, ok := h.at(level)
+	if !ok || p.version < max(r.min, h.served) || p.version > r.max {
+		if p.key != keyApiVersions {
+			return fmt.Errorf("%s version %d is not served", kmsg.NameForKey(p.key), p.version)
+		}
+		limit = maxUnauthenticated
+	}
+	if p.rest() < 0 || p.size > limit {
+		return fmt.Errorf("a %s request of %d bytes is beyond the limit of %d", kmsg.NameForKey(p.key), p.size, limit)
+	}
+	return nil
+}
+
+// splitHeader cuts the client id and the header's tags from what follows the
+// prefix. The header's client id is an old-style nullable string in every version.
+func splitHeader(rest []byte, flexible bool) (clientID string, body []byte, err error) {
+	w := walker{src: rest}
+	n, ok := w.stringLen(false)
+	if !ok || n > len(w.src) {
+		return "", nil, errors.New("malformed request header")
+	}
+	if n > 0 {
+		clientID = string(w.src[:n])
+		w.src = w.src[n:]
+	}
+	if flexible && !w.tagSection(0) {
+		return "", nil, errors.New("malformed request header")
+	}
+	return clientID, w.src, nil
+}
+
+// decode turns what follows the prefix into a request. cost is what the request
+// allocated besides rest, at most budget. Byte fields of the request alias rest.
+func (p prefix) decode(rest []byte, budget int64) (req kmsg.Request, clientID string, cost int64, err error) {
+	req = kmsg.RequestForKey(p.key)
+	req.SetVersion(p.version)
+	clientID, body, err := splitHeader(rest, req.IsFlexible())
+	if err != nil {
+		return nil, "", 0, err
+	}
+	cost, err = shapeOf(p.key, p.version).walk(body)
+	if err != nil {
+		return nil, "", 0, err
+	}
+	if cost > budget {
+		return nil, "", 0, fmt.Errorf("decoding would allocate %d bytes, %d are allowed", cost, budget)
+	}
+	if err := req.ReadFrom(body); err != nil {
+		return nil, "", 0, fmt.Errorf("%w: %w", errMalformed, err)
+	}
+	return req, clientID, cost, nil
+}
+
+// appendResponse appends a response's frame to dst.
+//
+//	length i32 | correlation i32 | tags (flexible, never ApiVersions) | body
+//
+// The response to ApiVersions always has the oldest header, because the client
+// cannot know yet what we speak.
+func appendResponse(dst []byte, correlation int32, resp kmsg.Response) []byte {
+	start := len(dst)
+	dst = append(dst, 0, 0, 0, 0)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(correlation))
+	if resp.IsFlexible() && resp.Key() != keyApiVersions {
+		dst = append(dst, 0)
+	}
+	dst = resp.AppendTo(dst)
+	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start-4))
+	return dst
+}

@@ -1,0 +1,196 @@
+package broker
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// Limits of a request's unknown tagged fields. No client sends any today; they
+// exist so that a newer client can talk to an older broker.
+const (
+	maxUnknownTags     = 64
+	maxUnknownTagBytes = 4 << 10
+)
+
+// Rough costs of decoding, each at or above what the runtime takes.
+const (
+	costString  = 16  // beyond the bytes, rounding to a size class
+	costPointer = 16  // a nullable string's header
+	costTagMap  = 512 // the map of a struct's first unknown tag
+	costTag     = 96  // each further one
+)
+
+var errMalformed = errors.New("malformed request")
+
+// walker walks one frame.
+type walker struct {
+	src      []byte
+	cost     int64
+	tags     int
+	tagBytes int
+}
+
+// walk checks that body is laid out as s says and returns what decoding it
+// allocates at most. Array lengths are compared with the bytes that are left and
+// unknown tags with their limits.
+func (s *shape) walk(body []byte) (cost int64, err error) {
+	w := walker{src: body, cost: s.goSize*9/8 + costString}
+	if !w.structure(s) || len(w.src) != 0 {
+		return 0, errMalformed
+	}
+	return w.cost, nil
+}
+
+func (w *walker) structure(s *shape) bool {
+	for i := range s.fields {
+		if !w.field(&s.fields[i], s.flexible) {
+			return false
+		}
+	}
+	return !s.flexible || w.tagSection(s.knownTags)
+}
+
+func (w *walker) field(f *shapeField, flexible bool) bool {
+	switch f.kind {
+	case kindFixed:
+		return w.skip(f.width)
+	case kindStruct:
+		return w.structure(f.elem)
+	case kindString:
+		n, ok := w.stringLen(flexible)
+		if f.pointer {
+			w.cost += costPointer
+		}
+		return ok && w.text(n)
+	case kindBytes:
+		n, ok := w.length(flexible)
+		return ok && w.skip(max(n, 0))
+	}
+	return w.array(f, flexible)
+}
+
+func (w *walker) array(f *shapeField, flexible bool) bool {
+	n, ok := w.length(flexible)
+	if !ok || n <= 0 {
+		return ok
+	}
+	least := f.width
+	switch {
+	case f.elem != nil:
+		least = f.elem.minBytes
+	case f.kind == kindStrings && flexible:
+		least = 1
+	case f.kind == kindStrings:
+		least = 2
+	}
+	if n > len(w.src)/max(least, 1) {
+		return false
+	}
+	w.cost += int64(n)*f.elemSize*9/8 + costString // size classes waste up to an eighth
+	if f.elem == nil && f.kind == kindArray {
+		return w.skip(n * f.width)
+	}
+	for range n {
+		if f.elem != nil {
+			if !w.structure(f.elem) {
+				return false
+			}
+			continue
+		}
+		l, ok := w.stringLen(flexible)
+		if !ok || !w.text(l) {
+			return false
+		}
+	}
+	return true
+}
+
+// tagSection skips tagged fields. They must rise, as Kafka demands, so that no
+// known one is decoded twice.
+func (w *walker) tagSection(known uint32) bool {
+	n, ok := w.uvarint()
+	if !ok || int64(n) > int64(len(w.src)/2) {
+		return false
+	}
+	last := int64(-1)
+	unknown := 0
+	for range n {
+		tag, ok1 := w.uvarint()
+		size, ok2 := w.uvarint()
+		if !ok1 || !ok2 || int64(tag) <= last || uint64(size) > uint64(len(w.src)) {
+			return false
+		}
+		last = int64(tag)
+		w.src = w.src[size:]
+		if tag < known {
+			w.cost += int64(size)*8 + 64
+			continue
+		}
+		unknown++
+		w.tags++
+		w.tagBytes += int(size)
+		w.cost += costTag
+		if w.tags > maxUnknownTags || w.tagBytes > maxUnknownTagBytes {
+			return false
+		}
+	}
+	if unknown > 0 {
+		w.cost += costTagMap
+	}
+	return true
+}
+
+func (w *walker) text(n int) bool {
+	if n > 0 {
+		w.cost += int64(n)*9/8 + costString
+	}
+	return w.skip(max(n, 0))
+}
+
+// stringLen reads a string's length; -1 is null.
+func (w *walker) stringLen(flexible bool) (int, bool) {
+	if flexible {
+		return w.length(true)
+	}
+	if len(w.src) < 2 {
+		return 0, false
+	}
+	n := int16(binary.BigEndian.Uint16(w.src))
+	w.src = w.src[2:]
+	return int(n), n >= -1
+}
+
+// length reads the length of an array or of bytes; -1 is null.
+func (w *walker) length(flexible bool) (int, bool) {
+	if flexible {
+		n, ok := w.uvarint()
+		return int(n) - 1, ok && n <= 1<<31-1
+	}
+	if len(w.src) < 4 {
+		return 0, false
+	}
+	n := int32(binary.BigEndian.Uint32(w.src))
+	w.src = w.src[4:]
+	return int(n), n >= -1
+}
+
+func (w *walker) uvarint() (uint32, bool) {
+	var v uint64
+	for i := 0; i < 5 && i < len(w.src); i++ {
+		b := w.src[i]
+		v |= uint64(b&0x7f) << (7 * i)
+		if b < 0x80 {
+			w.src = w.src[i+1:]
+			return uint32(v), v <= 1<<32-1
+		}
+	}
+	return 0, false
+}
+
+func (w *walker) skip(n int) bool {
+	if n > len(w.src) {
+		return false
+	}
+	w.src = w.src[n:]
+	return true
+}
