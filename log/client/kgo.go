@@ -37,7 +37,8 @@ type kgoCluster struct {
 
 // FromKgo makes a Cluster of a franz-go client. The caller keeps cl and closes
 // it last. cl needs no options but seeds and security; producer and consumer
-// options have no effect here.
+// options have no effect here. Its connections answer one request at a time, so
+// members of one group need a client each: a JoinGroup waits for the others'.
 func FromKgo(cl *kgo.Client) Cluster { return &kgoCluster{cl: cl} }
 
 // Request implements Cluster.
