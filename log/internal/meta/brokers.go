@@ -15,10 +15,10 @@ const producerIDBlock = 1000
 // partition that the node is to lead.
 func (c *Controller) registerBroker(req RegisterBroker) ([]Record, error) {
 	b := req.Broker
-	if err := c.checkRegistration(&b); err != nil {
+	old := c.image.Broker(b.NodeID)
+	if err := c.checkRegistration(&b, old, req.KnownEpoch); err != nil {
 		return nil, err
 	}
-	old := c.image.Broker(b.NodeID)
 	b.Epoch = 0
 	records := []Record{&b}
 	for t := range values(c.image.topics) {
@@ -31,17 +31,17 @@ func (c *Controller) registerBroker(req RegisterBroker) ([]Record, error) {
 	return c.internalTopics(records, &b)
 }
 
-func (c *Controller) checkRegistration(b *Broker) error {
-	if b.NodeID < 1 {
-		return refuse(kerr.InvalidRequest, "node ids start at 1, not %d", b.NodeID)
-	}
-	old := c.image.Broker(b.NodeID)
+func (c *Controller) checkRegistration(b, old *Broker, known int64) error {
 	switch {
+	case b.NodeID < 1:
+		return refuse(kerr.InvalidRequest, "node ids start at 1, not %d", b.NodeID)
 	case b.Directory.IsZero() || b.Incarnation.IsZero():
 		return refuse(kerr.InvalidRequest, "node %d registers without directory id or incarnation", b.NodeID)
 	case old != nil && old.Directory != b.Directory:
 		return refuse(kerr.DuplicateBrokerRegistration, "node id %d belongs to data directory %s, this one is %s: give this node another id",
 			b.NodeID, old.Directory, b.Directory)
+	case old == nil && known != 0 || old != nil && known != old.Epoch:
+		return refuse(kerr.StaleBrokerEpoch, "node %d was registered since epoch %d, or never", b.NodeID, known)
 	}
 	level := c.image.Feature(FeatureVersion)
 	for _, f := range b.Features {

@@ -2,6 +2,7 @@ package meta
 
 import (
 	"cmp"
+	"hash/fnv"
 	"iter"
 	"maps"
 	"slices"
@@ -216,4 +217,13 @@ func (im *Image) Records() []Record {
 		}
 	}
 	return rs
+}
+
+// Fingerprint tells images apart that should be equal: a checksum of all records.
+func (im *Image) Fingerprint() uint64 {
+	h := fnv.New64a()
+	for _, r := range im.Records() {
+		h.Write(AppendRecord(nil, r))
+	}
+	return h.Sum64()
 }

@@ -126,7 +126,11 @@ func (m *Meta) AlterConfigs(ctx context.Context, req AlterConfigs) ([]TopicResul
 // registered, with its epoch. Until then it leads no partition; after it the leader
 // epoch of every one that it leads is new.
 func (m *Meta) RegisterBroker(ctx context.Context, b Broker) (*Broker, error) {
-	if _, err := ask[any](ctx, m, RegisterBroker{Broker: b}); err != nil {
+	req := RegisterBroker{Broker: b}
+	if old := m.Image().Broker(b.NodeID); old != nil {
+		req.KnownEpoch = old.Epoch
+	}
+	if _, err := ask[any](ctx, m, req); err != nil {
 		return nil, err
 	}
 	registered := m.Image().Broker(b.NodeID)

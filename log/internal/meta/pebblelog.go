@@ -102,11 +102,11 @@ func (l *PebbleLog) Save(w Write) error {
 	if err := errors.Join(batch.Commit(options), l.failed.err()); err != nil {
 		return err
 	}
-	return w.remember(l.MemoryStorage)
+	return w.ApplyTo(l.MemoryStorage)
 }
 
-// remember makes the change in a MemoryStorage too.
-func (w Write) remember(to *raft.MemoryStorage) error {
+// ApplyTo makes the change in a MemoryStorage, which is how stores answer raft.
+func (w Write) ApplyTo(to *raft.MemoryStorage) error {
 	if w.HardState != nil {
 		if err := to.SetHardState(w.HardState); err != nil {
 			return err
@@ -167,7 +167,7 @@ func (l *PebbleLog) load() error {
 	if w.Entries, err = l.loadEntries(w.Snapshot.GetMetadata().GetIndex() + 1); err != nil {
 		return err
 	}
-	return w.remember(l.MemoryStorage)
+	return w.ApplyTo(l.MemoryStorage)
 }
 
 func (l *PebbleLog) loadEntries(from uint64) ([]*raftpb.Entry, error) {

@@ -99,7 +99,13 @@ type ConfigChange struct {
 // RegisterBroker makes a node known in this life of its process and raises the
 // leader epoch of every partition that it leads, in one batch. The answer is nil;
 // the broker epoch is in the image.
-type RegisterBroker struct{ Broker Broker }
+type RegisterBroker struct {
+	Broker Broker
+	// KnownEpoch is the epoch of the node's registration in the image that it has,
+	// or 0. It must be the newest: so a request that was repeated, or comes late
+	// from an earlier life, does not raise the epochs under the feet of this one.
+	KnownEpoch int64
+}
 
 // AlterPartition changes the ISR of a partition, asked by its leader. It is a
 // compare-and-set on the partition epoch. The answer is the new *Partition or a

@@ -104,6 +104,10 @@ func New(seed uint64, o Options) *Sim {
 // Now is the time of the simulation.
 func (s *Sim) Now() time.Duration { return s.now }
 
+// Left is how long the run still lasts. Clients that stop some time before the end
+// let the goals look at a world that has come to rest.
+func (s *Sim) Left() time.Duration { return s.opts.Safety + s.opts.Liveness - s.now }
+
 // Phase is what the run is about now.
 func (s *Sim) Phase() Phase { return s.phase }
 
