@@ -62,9 +62,13 @@ type Plan struct {
 	Output  *columnar.Schema            // schema of the main port
 	Ports   map[string]*columnar.Schema // further ports; "late" and "errors" are the engine's
 	Columns [][]string                  // per input, the columns that are read; nil means all
-	Class   Class
-	MayFail bool   // whether Process may report row errors
-	Notes   []Note // for explain: one per expression
+	// PassesThrough says that output rows are input rows (Output is the input's
+	// schema): besides Columns, an input column is then needed exactly if something
+	// downstream needs the output's column of that name.
+	PassesThrough bool
+	Class         Class
+	MayFail       bool   // whether Process may report row errors
+	Notes         []Note // for explain: one per expression
 
 	// Key names, per input, the columns whose values the rows are grouped by; the
 	// engine exchanges rows so that equal keys meet in one instance. Nil means
@@ -141,7 +145,9 @@ type Output interface {
 	// EmitTo sends rows out of a further port that Plan.Ports declared.
 	EmitTo(port string, b *columnar.Batch) error
 	// RowError sends row (a physical index into b, the batch that Process was
-	// given) to the error port with its cause. The row is otherwise dropped.
+	// given) to the error port with its cause. The row is otherwise dropped. From
+	// Timer and Watermark b is instead a batch of the Output schema, with the result
+	// that cannot be made; what is missing in it is null.
 	RowError(b *columnar.Batch, row int32, cause error)
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -222,13 +221,13 @@ func (e *KeyEncoder) write(b *Batch, col arrow.Array, data []byte) {
 		})
 	case *array.Int64:
 		vals := a.Int64Values()
-		e.writeFixed(b.Sel, col, data, 8, func(i int32) uint64 { return orderedInt(vals[i]) })
+		e.writeFixed(b.Sel, col, data, 8, func(i int32) uint64 { return OrderedInt64(vals[i]) })
 	case *array.Timestamp:
 		vals := a.TimestampValues()
-		e.writeFixed(b.Sel, col, data, 8, func(i int32) uint64 { return orderedInt(int64(vals[i])) })
+		e.writeFixed(b.Sel, col, data, 8, func(i int32) uint64 { return OrderedInt64(int64(vals[i])) })
 	case *array.Float64:
 		vals := a.Float64Values()
-		e.writeFixed(b.Sel, col, data, 8, func(i int32) uint64 { return orderedFloat(vals[i]) })
+		e.writeFixed(b.Sel, col, data, 8, func(i int32) uint64 { return OrderedFloat64(vals[i]) })
 	case *array.String:
 		e.writeBytes(b.Sel, col, a.ValueOffsets(), stringData(a.Data()), data)
 	case *array.Binary:
@@ -292,31 +291,6 @@ func putEscaped(data []byte, at int32, v []byte) int32 {
 	return at
 }
 
-const signBit = 1 << 63
-
-func orderedInt(v int64) uint64 { return uint64(v) ^ signBit }
-
-func orderedFloat(v float64) uint64 {
-	switch {
-	case v == 0:
-		return signBit // -0 too
-	case v != v:
-		return math.Float64bits(math.NaN()) | signBit
-	}
-	u := math.Float64bits(v)
-	if u&signBit != 0 {
-		return ^u
-	}
-	return u | signBit
-}
-
-func unorderedFloat(u uint64) float64 {
-	if u&signBit != 0 {
-		return math.Float64frombits(u &^ signBit)
-	}
-	return math.Float64frombits(^u)
-}
-
 // ErrKey is wrapped when bytes are not a key of the given types.
 var ErrKey = errors.New("not an encoded key of these columns")
 
@@ -362,9 +336,9 @@ func decodeColumn(key []byte, b *Buffer) (int, error) {
 		}
 		u := binary.BigEndian.Uint64(key[1:])
 		if b.Type.Kind == Float64 {
-			b.AppendFloat64(unorderedFloat(u))
+			b.AppendFloat64(FromOrderedFloat64(u))
 		} else {
-			b.AppendInt64(int64(u ^ signBit))
+			b.AppendInt64(FromOrderedInt64(u))
 		}
 		return 9, nil
 	}
