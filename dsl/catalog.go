@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"github.com/millrace/millrace/connectors"
+	"github.com/millrace/millrace/connectors/codec"
 	"github.com/millrace/millrace/operators"
 	"github.com/millrace/millrace/operators/spec"
 )
@@ -13,18 +14,10 @@ import (
 type Catalog struct {
 	Operators  *operators.Registry  // nil: operators.Default
 	Connectors *connectors.Registry // nil: connectors.Default
-	// Formats are the codecs; nil: those of connectors/codec.
-	Formats []Format
+	// Formats are the codecs, by name; nil: those registered with connectors/codec.
+	Formats []*codec.Format
 	// Getenv finds the value of ${NAME}; nil: os.LookupEnv.
 	Getenv func(name string) (string, bool)
-}
-
-// Format is what is known here of a codec.
-type Format struct {
-	Name    string
-	Summary string
-	Doc     string
-	Fields  []spec.Field
 }
 
 // orDefault fills in what is nil.
@@ -35,6 +28,9 @@ func (c Catalog) orDefault() Catalog {
 	if c.Connectors == nil {
 		c.Connectors = connectors.Default
 	}
+	if c.Formats == nil {
+		c.Formats = codec.List()
+	}
 	if c.Getenv == nil {
 		c.Getenv = os.LookupEnv
 	}
@@ -42,13 +38,40 @@ func (c Catalog) orDefault() Catalog {
 }
 
 // format finds a codec by name.
-func (c Catalog) format(name string) (Format, bool) {
+func (c Catalog) format(name string) (*codec.Format, bool) {
 	for _, f := range c.Formats {
 		if f.Name == name {
 			return f, true
 		}
 	}
-	return Format{}, false
+	return nil, false
+}
+
+// verb is what is known here of a registered verb.
+type verb struct {
+	summary, doc, example string
+	fields                []spec.Field
+	formats               []string // that it reads or writes; nil if it has none
+	format                string   // the one it takes by itself
+}
+
+// verb finds a verb of a kind of node.
+func (c Catalog) verb(k Kind, name string) (verb, bool) {
+	switch k {
+	case Source:
+		if s, ok := c.Connectors.Source(name); ok {
+			return verb{s.Summary, s.Doc, s.Example, s.Fields, s.Formats, s.Default}, true
+		}
+	case Operator:
+		if s, ok := c.Operators.Lookup(name); ok {
+			return verb{s.Summary, s.Doc, s.Example, s.Fields, nil, ""}, true
+		}
+	case Sink:
+		if s, ok := c.Connectors.Sink(name); ok {
+			return verb{s.Summary, s.Doc, s.Example, s.Fields, s.Formats, s.Default}, true
+		}
+	}
+	return verb{}, false
 }
 
 // verbs lists the registered verbs of a kind of node, by name.
@@ -69,39 +92,4 @@ func (c Catalog) verbs(k Kind) []string {
 		}
 	}
 	return names
-}
-
-// fields are those of a verb; false if there is no such verb.
-func (c Catalog) fields(k Kind, verb string) ([]spec.Field, bool) {
-	switch k {
-	case Source:
-		if s, ok := c.Connectors.Source(verb); ok {
-			return s.Fields, true
-		}
-	case Operator:
-		if s, ok := c.Operators.Lookup(verb); ok {
-			return s.Fields, true
-		}
-	case Sink:
-		if s, ok := c.Connectors.Sink(verb); ok {
-			return s.Fields, true
-		}
-	}
-	return nil, false
-}
-
-// formats are the names of the codecs that a connector reads or writes, and the
-// one it takes by itself.
-func (c Catalog) formats(k Kind, verb string) (names []string, byDefault string) {
-	switch k {
-	case Source:
-		if s, ok := c.Connectors.Source(verb); ok {
-			return s.Formats, s.Default
-		}
-	case Sink:
-		if s, ok := c.Connectors.Sink(verb); ok {
-			return s.Formats, s.Default
-		}
-	}
-	return nil, ""
 }

@@ -99,7 +99,7 @@ func (f *file) defaultValue(field spec.Field, at spec.Pos) spec.Value {
 		v.Set = false
 		return v
 	}
-	v := spec.Value{Type: field.Type, Pos: at}
+	v := spec.Value{Type: field.Type, Pos: at, Secret: field.Secret}
 	if field.Type == spec.Mapping {
 		sub := spec.Config{Pos: at, Values: make(map[string]spec.Value, len(field.Fields))}
 		f.defaults(field.Fields, &sub, at)
@@ -138,7 +138,7 @@ func parseDefault(text string, at spec.Pos) *tree {
 
 // value reads one field's value.
 func (f *file) value(field spec.Field, t *tree, what string) spec.Value {
-	v := spec.Value{Type: field.Type, Pos: t.pos, Set: true}
+	v := spec.Value{Type: field.Type, Pos: t.pos, Set: true, Secret: field.Secret}
 	if t.bad && t.shape == isScalar {
 		return f.defaultValue(field, t.pos)
 	}
@@ -156,7 +156,8 @@ func (f *file) value(field spec.Field, t *tree, what string) spec.Value {
 	case spec.List:
 		v.List = f.list(field, t, what)
 	case spec.Any:
-		return anyValue(t)
+		v = anyValue(t)
+		v.Secret = field.Secret
 	case spec.Expr:
 		f.expression(t, what)
 	default:

@@ -109,7 +109,7 @@ func (l *linter) eventTime(n *Node) {
 			"give event_time an out_of_order, 0s if the rows are sorted"
 	}
 	if !et.IdleStated && !n.Source.Bounded {
-		l.warn(et.Pos, "idle", "%s does not say when it is idle: a partition that is silent for %s advances with the clock", n.Name, et.Idle).Hint =
+		l.warn(et.Pos, "idle", "%s does not say when it is idle: a partition that is silent for %s advances with the clock", n.Name, durationText(et.Idle)).Hint =
 			"give event_time an idle, or `idle: never`"
 	}
 }
@@ -160,7 +160,7 @@ func (l *linter) weakest(c operators.Class) {
 			if c == operators.Arrival {
 				meaning = "results depend on the order in which rows arrive"
 			}
-			l.warn(n.Pos, "class", "the pipeline is %s because of %s: %s", c, n.Name, meaning)
+			l.warn(n.Pos, "class", "the pipeline's class is %s because of %s: %s", c, n.Name, meaning)
 			return
 		}
 	}

@@ -104,7 +104,7 @@ func (r *reader) nodeKeys(d *draft, t *tree) {
 		if slices.Contains(names, m.key) {
 			continue
 		}
-		if _, known := r.catalog.fields(d.Kind, m.key); !known {
+		if _, known := r.catalog.verb(d.Kind, m.key); !known {
 			r.unknownKey(d, m, names)
 			continue
 		}
@@ -123,17 +123,15 @@ func (r *reader) nodeKeys(d *draft, t *tree) {
 		return
 	}
 	d.Verb, d.verbPos = verb.key, verb.pos
-	fields, _ := r.catalog.fields(d.Kind, verb.key)
-	d.Config = r.config(fields, verb.value, verb.pos, verb.key)
-	if t.get("format") == nil || d.format != nil {
-		r.readFormat(d)
-	}
+	v, _ := r.catalog.verb(d.Kind, verb.key)
+	d.Config = r.config(v.fields, verb.value, verb.pos, verb.key)
+	r.readFormat(d, v)
 }
 
 // unknownKey explains a key that is neither common nor a verb here.
 func (r *reader) unknownKey(d *draft, m member, common []string) {
 	for k := Source; k <= Sink; k++ {
-		if _, ok := r.catalog.fields(k, m.key); ok {
+		if _, ok := r.catalog.verb(k, m.key); ok {
 			r.faultf(m.pos, "unknown-key", "%s is not a verb of %s", m.key, a(d.Kind)).Hint = fmt.Sprintf("put it under %ss", k)
 			return
 		}
@@ -296,9 +294,9 @@ func typeHint(text string) string {
 }
 
 // readFormat reads `format`: a name, or a mapping from one name to its options.
-func (r *reader) readFormat(d *draft) {
-	names, name := r.catalog.formats(d.Kind, d.Verb)
-	if len(names) == 0 {
+func (r *reader) readFormat(d *draft, v verb) {
+	name := v.format
+	if len(v.formats) == 0 {
 		if d.format != nil {
 			r.faultf(d.format.pos, "unknown-key", "%s has no format", d.Verb)
 		}
@@ -316,8 +314,8 @@ func (r *reader) readFormat(d *draft) {
 		return
 	}
 	format, known := r.catalog.format(name)
-	if !known || !slices.Contains(names, name) {
-		r.faultf(pos, "unknown-value", "%s has no format %q", d.Verb, name).Hint = didYouMean(name, names)
+	if !known || !slices.Contains(v.formats, name) {
+		r.faultf(pos, "unknown-value", "%s has no format %q", d.Verb, name).Hint = didYouMean(name, v.formats)
 		return
 	}
 	d.Format = connectors.Format{Name: name, Config: r.config(format.Fields, at, pos, "format."+name)}

@@ -31,9 +31,9 @@ const maxTrapBytes = 128 << 10
 var (
 	// contextual are the messages that name the line before the construct.
 	contextual = regexp.MustCompile(`^did not find expected (key|node content|'-' indicator|',' or|<)`)
-	yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-	keyValue = regexp.MustCompile(`^(\s*(?:- )*\s*)([A-Za-z0-9_.-]+):\s+(\S.*?)\s*$`)
-	anchorIn = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+	yamlLine   = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+	keyValue   = regexp.MustCompile(`^(\s*(?:- )*\s*)([A-Za-z0-9_.-]+):\s+(\S.*?)\s*$`)
+	anchorIn   = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 )
 
 // explainYAML records the library's complaint, in the terms of the cause if that

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/millrace/millrace/connectors"
+	"github.com/millrace/millrace/connectors/codec"
 	"github.com/millrace/millrace/operators"
 	"github.com/millrace/millrace/operators/columnar"
 	"github.com/millrace/millrace/operators/spec"
@@ -35,7 +36,7 @@ func testCatalog() Catalog {
 	return Catalog{
 		Operators:  ops,
 		Connectors: conns,
-		Formats: []Format{
+		Formats: []*codec.Format{
 			{Name: "json", Summary: "One JSON object per record."},
 			{Name: "lines", Summary: "Text lines."},
 			{Name: "csv", Summary: "Comma-separated values.", Fields: []spec.Field{
@@ -50,7 +51,7 @@ func testCatalog() Catalog {
 	}
 }
 
-var words = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z_][A-Za-z0-9_]*`)
+var words = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'[^']*'|[0-9][A-Za-z0-9_.]*|[A-Za-z_][A-Za-z0-9_]*`)
 
 // check stands in for the compiler of expressions: every word outside quotes must
 // be a column, a keyword or a function's name in front of a parenthesis.
@@ -62,7 +63,7 @@ func check(v spec.Value, s *columnar.Schema) ([]string, error) {
 	for _, m := range words.FindAllStringIndex(v.Text, -1) {
 		word := v.Text[m[0]:m[1]]
 		call := strings.HasPrefix(v.Text[m[1]:], "(")
-		if strings.ContainsAny(word, `"'`) || call || slices.Contains([]string{"and", "or", "not", "nil", "in", "contains", "true", "false"}, word) {
+		if strings.ContainsAny(word[:1], `"'0123456789`) || call || slices.Contains([]string{"and", "or", "not", "nil", "in", "contains", "true", "false"}, word) {
 			continue
 		}
 		if s.Index(word) < 0 {
@@ -134,7 +135,7 @@ func aggregateSpec() *operators.Spec {
 		Name: "aggregate", Summary: "Groups rows by key and window.",
 		Fields: []spec.Field{
 			{Name: "by", Type: spec.Names, Doc: "The key."},
-			{Name: "window", Type: spec.Mapping, Required: true, Doc: "The window.", Example: "{tumbling: 1m}", Fields: []spec.Field{
+			{Name: "window", Type: spec.Mapping, Scalar: "tumbling", Required: true, Doc: "The window.", Example: "{tumbling: 1m}", Fields: []spec.Field{
 				{Name: "tumbling", Type: spec.Duration, Required: true, Min: "1ms", Doc: "Its length.", Example: "1m"},
 				{Name: "lateness", Type: spec.Duration, Default: "0s", Doc: "How long results wait for late rows."},
 			}},

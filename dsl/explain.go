@@ -1,0 +1,344 @@
+package dsl
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/millrace/millrace/operators/columnar"
+	"github.com/millrace/millrace/operators/spec"
+)
+
+// The formats of Explain.
+const (
+	ExplainText    = "text"
+	ExplainJSON    = "json"
+	ExplainMermaid = "mermaid"
+)
+
+// Explain describes a pipeline: for every node what it reads, its schema, key,
+// parallelism, state, class, and whether each expression runs over whole columns.
+// The text is for people; the JSON keeps its names and gains new ones only.
+// Secrets appear as ***.
+func Explain(g *Graph, format string) ([]byte, error) {
+	d := describe(g)
+	switch format {
+	case ExplainText:
+		return d.text(), nil
+	case ExplainJSON:
+		out, err := json.MarshalIndent(d, "", "  ")
+		return append(out, '\n'), err
+	case ExplainMermaid:
+		return d.mermaid(), nil
+	}
+	return nil, fmt.Errorf("explain has no format %q; it has %s, %s and %s", format, ExplainText, ExplainJSON, ExplainMermaid)
+}
+
+// description is what explain says of a pipeline, in the form of its JSON.
+type description struct {
+	Pipeline    string            `json:"pipeline"`
+	Description string            `json:"description,omitempty"`
+	File        string            `json:"file"`
+	Class       string            `json:"class"`
+	Guarantee   string            `json:"guarantee"`
+	Bounded     bool              `json:"bounded"`
+	Options     describedOptions  `json:"options"`
+	Nodes       []nodeDescription `json:"nodes"`
+}
+
+type describedOptions struct {
+	StatePartitions     int    `json:"state_partitions"`
+	EpochMax            string `json:"epoch_max"`
+	UncommittedMaxBytes int64  `json:"uncommitted_max_bytes"`
+	Checkpoint          string `json:"checkpoint"`
+	StateMemoryBytes    int64  `json:"state_memory_bytes"`
+	MaxSkew             string `json:"max_skew"`
+}
+
+type nodeDescription struct {
+	Name        string              `json:"name"`
+	Kind        string              `json:"kind"`
+	Verb        string              `json:"verb"`
+	Description string              `json:"description,omitempty"`
+	Was         string              `json:"was,omitempty"`
+	From        []string            `json:"from,omitempty"`
+	Format      string              `json:"format,omitempty"`
+	Schema      []columnDescription `json:"schema"`
+	Reads       []string            `json:"reads,omitempty"` // of a source: the columns that are decoded
+	EventTime   string              `json:"event_time,omitempty"`
+	Key         []string            `json:"key,omitempty"`
+	Global      bool                `json:"global,omitempty"` // one key for all rows
+	Parallelism string              `json:"parallelism,omitempty"`
+	State       string              `json:"state,omitempty"`
+	Class       string              `json:"class,omitempty"`
+	Lateness    string              `json:"lateness,omitempty"`
+	DecidesLate bool                `json:"decides_late,omitempty"`
+	Guarantee   string              `json:"guarantee,omitempty"`
+	OnError     string              `json:"on_error"`
+	Expressions []expressionMode    `json:"expressions,omitempty"`
+	Config      map[string]any      `json:"config"`
+}
+
+type columnDescription struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+type expressionMode struct {
+	Text string `json:"text"`
+	Mode string `json:"mode"` // columns or rows
+}
+
+func describe(g *Graph) *description {
+	d := &description{
+		Pipeline: g.Name, Description: g.Description, File: g.Path,
+		Class: g.Class().String(), Guarantee: g.Guarantee().String(), Bounded: g.Bounded(),
+		Options: describedOptions{
+			StatePartitions: g.Options.StatePartitions, EpochMax: durationText(g.Options.EpochMax),
+			UncommittedMaxBytes: g.Options.UncommittedMaxBytes, Checkpoint: durationText(g.Options.Checkpoint),
+			StateMemoryBytes: g.Options.StateMemory, MaxSkew: orWord(g.Options.MaxSkew, unlimited),
+		},
+	}
+	for _, n := range g.Nodes {
+		d.Nodes = append(d.Nodes, describeNode(n))
+	}
+	return d
+}
+
+func describeNode(n *Node) nodeDescription {
+	d := nodeDescription{
+		Name: n.Name, Kind: n.Kind.String(), Verb: n.Verb, Description: n.Description, Was: n.Was,
+		Format: n.Format.Name, Schema: columns(n.Schema), OnError: n.OnError.String(), Config: plainConfig(n.Config),
+	}
+	for _, edges := range n.Inputs {
+		for _, e := range edges {
+			d.From = append(d.From, e.String())
+		}
+	}
+	switch n.Kind {
+	case Source:
+		d.Reads = n.Want
+		if n.Want == nil {
+			d.Reads = n.Schema.Names()
+		}
+		d.EventTime = n.EventTime.describe()
+	case Operator:
+		describeOperator(n, &d)
+	case Sink:
+		d.Guarantee = n.Sink.Guarantee.String()
+		for _, k := range n.Key {
+			d.Key = append(d.Key, k.Text)
+		}
+	}
+	return d
+}
+
+func describeOperator(n *Node, d *nodeDescription) {
+	d.Class = n.Op.Class.String()
+	d.DecidesLate = n.DecidesLate
+	d.Parallelism = "one task per core"
+	switch {
+	case n.Parallelism > 0:
+		d.Parallelism = fmt.Sprint(n.Parallelism)
+	case n.Op.Key == nil:
+		d.Parallelism = "with its input"
+	}
+	if n.Op.Key != nil {
+		d.Key = n.Op.Key[0]
+		if d.Global = len(d.Key) == 0; d.Global {
+			d.Parallelism = "1"
+		}
+		d.State = fmt.Sprintf("version %d", n.Op.StateVersion)
+		if n.Op.StateLayout != "" {
+			d.State = n.Op.StateLayout + ", " + d.State
+		}
+	}
+	if t := n.Op.Timing; t != nil {
+		d.Lateness = micros(t.Lateness)
+	}
+	for _, note := range n.Op.Notes {
+		d.Expressions = append(d.Expressions, expressionMode{note.Text, note.Mode})
+	}
+}
+
+func columns(s *columnar.Schema) []columnDescription {
+	all := make([]columnDescription, len(s.Columns))
+	for i, c := range s.Columns {
+		all[i] = columnDescription{c.Name, c.Type.String()}
+	}
+	return all
+}
+
+// plainConfig is a configuration as JSON can hold it, secrets blotted out.
+func plainConfig(c spec.Config) map[string]any {
+	plain := map[string]any{}
+	for name, v := range c.Values {
+		if value := plainValue(v); value != nil {
+			plain[name] = value
+		}
+	}
+	return plain
+}
+
+func plainValue(v spec.Value) any {
+	switch {
+	case v.Secret && v.Text != "":
+		return "***"
+	case v.Sub != nil:
+		return plainConfig(*v.Sub)
+	case v.Names != nil:
+		names := make([]any, len(v.Names))
+		for i, n := range v.Names {
+			names[i] = plainValue(n)
+		}
+		return names
+	case v.Map != nil:
+		entries := map[string]any{}
+		for _, e := range v.Map {
+			entries[e.Key] = plainValue(e.Value)
+		}
+		return entries
+	case v.List != nil:
+		list := make([]any, len(v.List))
+		for i, c := range v.List {
+			list[i] = plainConfig(c)
+		}
+		return list
+	case v.Text != "":
+		return v.Text
+	}
+	return nil
+}
+
+// text lays the description out for a terminal.
+func (d *description) text() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "pipeline %s", d.Pipeline)
+	if d.Description != "" {
+		fmt.Fprintf(&b, ": %s", strings.TrimSpace(d.Description))
+	}
+	b.WriteString("\n\n")
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "  class\t%s\n", d.Class)
+	fmt.Fprintf(w, "  guarantee\t%s\n", d.Guarantee)
+	fmt.Fprintf(w, "  ends by itself\t%s\n", map[bool]string{true: "yes", false: "no"}[d.Bounded])
+	fmt.Fprintf(w, "  state partitions\t%d\n", d.Options.StatePartitions)
+	fmt.Fprintf(w, "  epoch\tat most %s or %s\n", d.Options.EpochMax, bytesText(d.Options.UncommittedMaxBytes))
+	fmt.Fprintf(w, "  checkpoint\tevery %s\n", d.Options.Checkpoint)
+	fmt.Fprintf(w, "  state memory\t%s\n", bytesText(d.Options.StateMemoryBytes))
+	fmt.Fprintf(w, "  max skew\t%s\n", d.Options.MaxSkew)
+	w.Flush()
+	for _, n := range d.Nodes {
+		n.text(&b)
+	}
+	return b.Bytes()
+}
+
+// text lays out one node. What is true of every node is left out.
+func (n *nodeDescription) text(b *bytes.Buffer) {
+	fmt.Fprintf(b, "\n%s %s: %s\n", n.Kind, n.Name, n.Verb)
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(w, "  %s\t%s\n", name, value)
+		}
+	}
+	line("about", strings.Join(strings.Fields(n.Description), " "))
+	line("was", n.Was)
+	line("from", strings.Join(n.From, ", "))
+	line("format", n.Format)
+	if n.Kind != Sink.String() || len(n.Schema) > 0 {
+		line("schema", columnsText(n.Schema))
+	}
+	if len(n.Reads) < len(n.Schema) && n.Kind == Source.String() {
+		line("decodes", orNothing(strings.Join(n.Reads, ", ")))
+	}
+	line("event time", n.EventTime)
+	line("key", strings.Join(n.Key, ", "))
+	if n.Global {
+		line("key", "none: all rows meet in one task")
+	}
+	line("tasks", n.Parallelism)
+	line("state", n.State)
+	line("class", n.Class)
+	if n.Lateness != "" {
+		line("lateness", n.Lateness+map[bool]string{true: ", decided here", false: ", decided before"}[n.DecidesLate])
+	}
+	line("guarantee", n.Guarantee)
+	line("on error", n.OnError)
+	for _, e := range n.Expressions {
+		line("in "+e.Mode, strings.Join(strings.Fields(e.Text), " "))
+	}
+	w.Flush()
+}
+
+func columnsText(columns []columnDescription) string {
+	var parts []string
+	for _, c := range columns {
+		parts = append(parts, c.Name+" "+c.Type)
+	}
+	return orNothing(strings.Join(parts, ", "))
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
+}
+
+// mermaid draws the graph in the language of mermaid.js. Nodes have numbers for
+// names there, so that no name of the user's can be read as syntax.
+func (d *description) mermaid() []byte {
+	var b bytes.Buffer
+	b.WriteString("flowchart LR\n")
+	number := map[string]int{}
+	for i, n := range d.Nodes {
+		if n.Kind != Sink.String() {
+			number[n.Name] = i
+		}
+		open, shut := "[", "]"
+		switch n.Kind {
+		case Source.String():
+			open, shut = "([", "])"
+		case Sink.String():
+			open, shut = "[/", "/]"
+		}
+		fmt.Fprintf(&b, "  n%d%s\"%s<br/><small>%s</small>\"%s\n", i, open, mermaidText(n.Name), mermaidText(n.Verb), shut)
+	}
+	if d.readsErrors() {
+		b.WriteString("  errors{{\"errors\"}}\n")
+	}
+	for i, n := range d.Nodes {
+		for _, from := range n.From {
+			name, port, _ := strings.Cut(from, ".")
+			switch {
+			case from == errorsName:
+				fmt.Fprintf(&b, "  errors -.-> n%d\n", i)
+			case port != "":
+				fmt.Fprintf(&b, "  n%d -. %s .-> n%d\n", number[name], mermaidText(port), i)
+			default:
+				fmt.Fprintf(&b, "  n%d --> n%d\n", number[name], i)
+			}
+		}
+	}
+	return b.Bytes()
+}
+
+func (d *description) readsErrors() bool {
+	for _, n := range d.Nodes {
+		for _, from := range n.From {
+			if from == errorsName {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mermaidText makes a text safe between mermaid's quotes.
+func mermaidText(s string) string {
+	return strings.NewReplacer(`"`, "#quot;", "<", "#lt;", ">", "#gt;").Replace(s)
+}
