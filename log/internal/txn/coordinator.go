@@ -1,9 +1,21 @@
-// Package txn is the transaction coordinator (KIP-98, KIP-360, KIP-890).
+// Package txn is the transaction coordinator (KIP-98, KIP-360, KIP-890): which
+// transactional id has which producer id and epoch, which partitions are in its
+// transaction, and how it ended.
+//
+// Core decides, on the partitions of __transaction_state that this node leads;
+// Coordinator is the host around the cores that the broker calls:
+//
+//	resp, err := c.Handle(ctx, meta, req)  // InitProducerId, EndTxn, ...
+//	release, err := c.Admit(ctx, write)    // before each transactional append
+//
+// It does not write data, and it writes markers only through coord.MarkerWriter.
 package txn
 
 import (
 	"context"
 	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -24,62 +36,124 @@ type Options struct {
 	ProducerIDs func(ctx context.Context) (first int64, n int64, err error)
 	// Markers writes the ends of transactions.
 	Markers coord.MarkerWriter
+	// Topics gives the present metadata, to refuse partitions that do not exist; nil
+	// takes every partition.
+	Topics func() coord.Topics
 	// Config is how transactions behave; its zero value is good.
 	Config Config
 	Logger *slog.Logger
 }
 
-// Config is how transactions behave. The zero value means the defaults.
-type Config struct{}
-
 // Coordinator serves the transactional ids whose partitions of __transaction_state
 // this node leads. It may be used concurrently.
-type Coordinator struct{}
+type Coordinator struct {
+	opts    Options
+	host    *coord.Host
+	ids     *allocator
+	ongoing *ongoing
+	guards  *guards
+	writer  *writer
+
+	ctx    context.Context // ends at Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
 
 // NewCoordinator returns a Coordinator that leads nothing yet.
-func NewCoordinator(o Options) *Coordinator { return &Coordinator{} }
+func NewCoordinator(o Options) *Coordinator {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	c := &Coordinator{opts: o, ids: newAllocator(o.ProducerIDs), ongoing: newOngoing(), guards: newGuards()}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.writer = &writer{markers: o.Markers, guards: c.guards, logger: o.Logger, ctx: c.ctx, wg: &c.wg}
+	c.host = coord.NewHost(coord.HostOptions{
+		Topic: coord.TransactionTopic, Partitions: o.Partitions, Driver: o.Driver, Logger: o.Logger,
+		New: func(_, epoch int32, wall time.Time) coord.Replayable {
+			return NewCore(o.Config, epoch, wall)
+		},
+		Send: c.send, Install: c.install, Reset: c.ongoing.reset,
+	})
+	return c
+}
 
 // Elected says that this node leads a partition now, in leader epoch epoch. The
 // partition is replayed in the background; until then its transactional ids are
 // answered COORDINATOR_LOAD_IN_PROGRESS. Prepared transactions are then completed.
-func (c *Coordinator) Elected(partition int32, epoch int32, log coord.Log) {}
+func (c *Coordinator) Elected(partition int32, epoch int32, log coord.Log) {
+	c.host.Elected(partition, epoch, log)
+}
 
 // Resigned says that this node leads a partition no more. It returns when nothing is
 // appended to its log any more.
-func (c *Coordinator) Resigned(partition int32) {}
+func (c *Coordinator) Resigned(partition int32) { c.host.Resigned(partition) }
 
 // Partition is the partition of __transaction_state that a transactional id belongs
 // to; its leader is the id's coordinator.
-func (c *Coordinator) Partition(transactionalID string) int32 { return 0 }
-
-// Handle serves InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn,
-// DescribeTransactions and ListTransactions. An error means that ctx has ended or
-// the coordinator was closed; everything else is an error code in the response.
-func (c *Coordinator) Handle(ctx context.Context, meta coord.Meta, req kmsg.Request) (kmsg.Response, error) {
-	return nil, nil
+func (c *Coordinator) Partition(transactionalID string) int32 {
+	return coord.PartitionFor(transactionalID, c.opts.Partitions)
 }
 
-// Write is a transactional append that a broker is about to do.
-type Write struct {
-	TransactionalID string
-	ProducerID      int64
-	ProducerEpoch   int16
-	Topic           string
-	Partition       int32
-	// Version is 2 if the request implies adding the partition (Produce from version
-	// 12, TxnOffsetCommit from 5), else 1.
-	Version int16
+// Close stops every core and returns when no marker is being written any more. It may
+// be called twice.
+func (c *Coordinator) Close() {
+	c.host.Close() // 1. no new sends
+	c.cancel()     // 2. end those under way
+	c.wg.Wait()
 }
 
-// Admit must be asked before each transactional append. In version 2 it adds the
-// partition to the transaction and returns when that is durable, at once if the
-// partition is already in it. In version 1 it refuses a partition that the client
-// has not added. The caller appends, then calls release, without waiting for the
-// append to be durable; until then no marker of version 1 is written to the
-// partition. The error is a *kerr.Error, or ctx's.
-func (c *Coordinator) Admit(ctx context.Context, w Write) (release func(), err error) {
-	return func() {}, nil
+// idsPerCore is how many producer ids a core gets at a time.
+const idsPerCore = 10
+
+// send carries out a core's Send; on the driver's goroutine.
+func (c *Coordinator) send(_ int32, s core.Send, answer func(core.Input)) {
+	switch m := s.Message.(type) {
+	case Markers:
+		c.writer.put(m, answer)
+	case WantProducerIDs:
+		c.wg.Go(func() {
+			first, n, err := c.ids.take(c.ctx, idsPerCore)
+			if err != nil {
+				c.opts.Logger.Warn("no producer ids", "error", err)
+			}
+			answer(ProducerIDs{First: first, N: n, Err: err})
+		})
+	}
 }
 
-// Close stops every core. It may be called twice.
-func (c *Coordinator) Close() {}
+func (c *Coordinator) install(partition int32, i core.Install) {
+	switch s := i.State.(type) {
+	case Began:
+		c.ongoing.began(partition, s)
+	case Ended:
+		c.ongoing.ended(s)
+	}
+}
+
+// Abort aborts the ongoing transaction of a transactional id whose producer is gone or
+// stuck, and fences that producer. It returns when the abort is decided; the error is
+// a *kerr.Error, or ctx's.
+func (c *Coordinator) Abort(ctx context.Context, transactionalID string) error {
+	r, err := c.host.Call(ctx, c.Partition(transactionalID), func(id uint64) core.Input {
+		return Abort{ID: id, TransactionalID: transactionalID}
+	})
+	if err != nil {
+		if k := coord.KafkaError(err); k != nil {
+			return k
+		}
+		return err
+	}
+	err, _ = r.(error)
+	return err
+}
+
+// call gives a request to the core of a transactional id.
+func (c *Coordinator) call(ctx context.Context, partition int32, meta coord.Meta, req kmsg.Request) (kmsg.Response, error) {
+	r, err := c.host.Call(ctx, partition, func(id uint64) core.Input {
+		return coord.Request{ID: id, Meta: meta, Body: req}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.(kmsg.Response), nil
+}

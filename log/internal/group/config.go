@@ -1,0 +1,57 @@
+package group
+
+import "time"
+
+// Config is how groups behave. The zero value means the defaults, which are
+// Kafka's unless it says otherwise.
+type Config struct {
+	// InitialDelay is how long the first rebalance of an empty group waits for more
+	// members after the last one that came (group.initial.rebalance.delay.ms); 0 means
+	// 100 ms, negative none. Kafka waits 3 s from the first member on. That makes every
+	// first start slow to spare a few rebalances; a quiet 100 ms are enough for members
+	// that are started together, and a lone one does not notice.
+	InitialDelay time.Duration
+	// InitialDelayMax bounds that wait when members keep coming; 0 means 3 s.
+	InitialDelayMax time.Duration
+	// MinSession and MaxSession bound session.timeout.ms; 0 means 6 s and 30 min.
+	MinSession, MaxSession time.Duration
+	// NewMemberTimeout is how long a member may wait for its first rebalance to end
+	// without a sign of life; 0 means 5 min.
+	NewMemberTimeout time.Duration
+	// MaxSize is the number of members, joined or about to, that a group takes; 0
+	// means 10 000. Kafka has no bound by default.
+	MaxSize int
+	// MaxMetadataBytes bounds the metadata string of a committed offset; 0 means 4096.
+	MaxMetadataBytes int
+	// MaxCommitBytes bounds the records of one commit, keys and values; 0 means 1 MiB.
+	MaxCommitBytes int
+}
+
+func (c *Config) setDefaults() {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&c.InitialDelay, 100 * time.Millisecond},
+		{&c.InitialDelayMax, 3 * time.Second},
+		{&c.MinSession, 6 * time.Second},
+		{&c.MaxSession, 30 * time.Minute},
+		{&c.NewMemberTimeout, 5 * time.Minute},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	for _, d := range []struct {
+		field *int
+		value int
+	}{
+		{&c.MaxSize, 10_000},
+		{&c.MaxMetadataBytes, 4096},
+		{&c.MaxCommitBytes, 1 << 20},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+}
