@@ -44,6 +44,20 @@ type Decoder interface {
 	Flush() *columnar.Batch
 }
 
+// Framed is implemented by decoders of formats in which a row of a file is not
+// simply a line. A connector that reads files asks for it; one that reads records
+// has no use for it.
+type Framed interface {
+	// TakesHeader says whether the first line of a file names the columns.
+	TakesHeader() bool
+	// Header takes that line. It comes before the first Decode of every file, also
+	// when reading goes on in the middle.
+	Header(line []byte) error
+	// Complete says whether the text (one or more lines, the last without its end)
+	// is a whole row, or goes on in the next line.
+	Complete(text []byte) bool
+}
+
 // Encoder turns rows into bytes. It belongs to one goroutine.
 type Encoder interface {
 	// Encode appends the bytes of one row (a physical index into b) to dst, without
