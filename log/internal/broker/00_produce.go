@@ -25,7 +25,7 @@ func init() {
 		served: 3,
 		levels: []levelRange{{level: 1, min: 0, max: 13}},
 		changes: []change{
-			{0, "advertised only, see above: refused by closing the connection"},
+			{0, "advertised alone, up to 2: librdkafka before 2.11 sends uncompressed data to a broker that does not list them (KAFKA-18659); refused by closing the connection"},
 			{3, "record batches of format 2; transactional id"},
 			{5, "log start offset in the answer"},
 			{7, "zstd"},

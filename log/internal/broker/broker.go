@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"time"
 
@@ -59,6 +60,7 @@ type Options struct {
 // concurrently.
 type Broker struct {
 	opts           Options
+	handlers       map[int16]*handler
 	requestMemory  *memory
 	responseMemory *memory
 	connections    gate
@@ -76,6 +78,7 @@ func New(o Options) *Broker {
 	o.Limits.setDefaults()
 	b := &Broker{
 		opts:           o,
+		handlers:       maps.Clone(registered),
 		requestMemory:  newMemory(o.Limits.RequestBytes),
 		responseMemory: newMemory(o.Limits.ResponseBytes),
 	}

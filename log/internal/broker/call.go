@@ -62,8 +62,7 @@ func (c *call) handle(ctx context.Context, req kmsg.Request) (a answer, err erro
 			err = &panicked{p, debug.Stack()}
 		}
 	}()
-	h := registered[req.Key()]
-	a, err = h.handle(ctx, c, req)
+	a, err = c.handlers[req.Key()].handle(ctx, c, req)
 	if err == nil && a.now != nil {
 		c.seal(a.now, req.GetVersion())
 	}
@@ -106,7 +105,7 @@ func (b *Broker) MaxVersion(key int16) int16 { return maxVersion(b.level(), key)
 // Do answers a request of this process, whose version must be one that is served. It
 // blocks until the answer is there. The response is nil if the request asked for none.
 func (b *Broker) Do(ctx context.Context, caller *Caller, req kmsg.Request) (kmsg.Response, error) {
-	h := registered[req.Key()]
+	h := b.handlers[req.Key()]
 	if h == nil {
 		return nil, fmt.Errorf("API key %d is not served", req.Key())
 	}

@@ -17,7 +17,7 @@ func TestMemoryServesInOrderOfArrival(t *testing.T) {
 		for _, w := range []struct {
 			name string
 			size int64
-		}{{"large", 60}, {"small", 10}} {
+		}{{"large", 95}, {"small", 10}} {
 			go func() {
 				l, err := m.take(t.Context(), w.size)
 				if err != nil {
@@ -38,7 +38,7 @@ func TestMemoryServesInOrderOfArrival(t *testing.T) {
 		}
 		first.release()
 		synctest.Wait()
-		if len(order) != 2 || m.free != 100 {
+		if len(order) != 2 || order[0] != "large" || m.free != 100 {
 			t.Fatalf("served %v, %d bytes free; want both and 100", order, m.free)
 		}
 	})
