@@ -89,7 +89,7 @@ func checkArgs(c *Call) error {
 // tokens lexes a text and refuses what no expression may have: too great a
 // length, bytes that are not UTF-8, comments, nesting beyond MaxDepth. The last
 // token is EOF.
-func tokens(text string) ([]lexer.Token, error) {
+func tokens(text string) ([]lexer.Token, *Error) {
 	if len(text) > MaxSourceBytes {
 		return nil, &Error{To: 1, Rule: "too-large", Msg: "the expression is longer than 16 KiB"}
 	}
@@ -101,7 +101,7 @@ func tokens(text string) ([]lexer.Token, error) {
 	}
 	toks, err := lexer.Lex(file.NewSource(text))
 	if err != nil {
-		return nil, syntaxError(text, err)
+		return nil, syntaxError(err)
 	}
 	if err := checkComments(text, toks); err != nil {
 		return nil, err
