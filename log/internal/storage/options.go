@@ -1,0 +1,180 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/millrace/millrace/internal/vfs"
+)
+
+// SyncPolicy says when an append counts as durable.
+type SyncPolicy uint8
+
+const (
+	// Always counts what fdatasync has confirmed. It is the default.
+	Always SyncPolicy = iota
+	// Interval counts every append at once and syncs every Options.SyncInterval: a
+	// power cut loses up to that much.
+	Interval
+	// OS counts every append at once and leaves writing back to the kernel, but for
+	// checkpoints: a power cut loses up to Options.CheckpointInterval.
+	OS
+)
+
+var policyNames = [...]string{"always", "interval", "os"}
+
+// String is the policy's name in options and flags.
+func (p SyncPolicy) String() string {
+	if int(p) < len(policyNames) {
+		return policyNames[p]
+	}
+	return fmt.Sprintf("policy(%d)", uint8(p))
+}
+
+// ParseSyncPolicy reads a name as String writes it.
+func ParseSyncPolicy(name string) (SyncPolicy, error) {
+	for i, n := range policyNames {
+		if n == name {
+			return SyncPolicy(i), nil
+		}
+	}
+	return Always, fmt.Errorf("sync policy %q: use always, interval or os", name)
+}
+
+// Options opens a data directory. Only FS and Dir are required.
+type Options struct {
+	FS  vfs.FS
+	Dir string
+	// ClusterID must be the directory's, if the directory is not new. Zero takes
+	// what the directory says, and draws one for a new directory.
+	ClusterID [16]byte
+	// NodeID likewise; 0 takes the directory's, and 1 for a new one.
+	NodeID int32
+	// Entries are further names in Dir that belong to the caller (the metadata log,
+	// say). Any other entry refuses the start.
+	Entries []string
+
+	Policy SyncPolicy
+	// SyncInterval is for the policy Interval; 0 is 100 ms.
+	SyncInterval time.Duration
+	// SyncParallel bounds the fdatasync calls that run at once; 0 is 16.
+	SyncParallel int
+	// CheckpointInterval is how often a log that was written to records what is
+	// known durable, so that recovery reads only what came after; 0 is 30 s.
+	CheckpointInterval time.Duration
+	// MaxOpenSegments bounds the segments that are kept open for reading, over all
+	// partitions, each with up to 512 KiB of index; 0 is 256.
+	MaxOpenSegments int
+	// MinFreeBytes is kept for coordinators and replication: below it appends of
+	// clients fail with ErrFull. 0 is 64 MiB.
+	MinFreeBytes uint64
+
+	// Fatal is called once, from any goroutine, when a sync or write failed in a way
+	// that leaves the disk's contents unknown. It should end the process soon; no
+	// append is acknowledged any more. nil only logs.
+	Fatal func(error)
+	// Logger is where recovery and damage are reported; nil discards.
+	Logger *slog.Logger
+}
+
+func (o *Options) setDefaults() {
+	if o.SyncInterval == 0 {
+		o.SyncInterval = 100 * time.Millisecond
+	}
+	if o.SyncParallel == 0 {
+		o.SyncParallel = 16
+	}
+	if o.CheckpointInterval == 0 {
+		o.CheckpointInterval = 30 * time.Second
+	}
+	if o.MaxOpenSegments == 0 {
+		o.MaxOpenSegments = 256
+	}
+	if o.MinFreeBytes == 0 {
+		o.MinFreeBytes = 64 << 20
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// validate reports every fault at once.
+func (o *Options) validate() error {
+	var errs []error
+	if o.FS == nil {
+		errs = append(errs, errors.New("no file system"))
+	}
+	if o.Dir == "" {
+		errs = append(errs, errors.New("no data directory"))
+	}
+	if o.NodeID < 0 {
+		errs = append(errs, fmt.Errorf("node id %d is negative", o.NodeID))
+	}
+	if o.Policy > OS {
+		errs = append(errs, fmt.Errorf("unknown sync %v", o.Policy))
+	}
+	if o.SyncInterval < 0 || o.SyncParallel < 0 || o.CheckpointInterval < 0 || o.MaxOpenSegments < 0 {
+		errs = append(errs, errors.New("negative interval or bound"))
+	}
+	return errors.Join(errs...)
+}
+
+// Config is what a topic's configuration says about its logs. It can change while
+// a log is open. The zero value has the defaults.
+type Config struct {
+	// SegmentBytes is the size at which a segment is closed and the next begun
+	// (segment.bytes); 0 is 1 GiB, the most is 2 GiB.
+	SegmentBytes int64
+	// SegmentAge closes a segment whose first append is that old (segment.ms);
+	// 0 is 7 days.
+	SegmentAge time.Duration
+	// RetentionBytes and RetentionAge bound the log by whole segments
+	// (retention.bytes, retention.ms); 0 is no bound.
+	RetentionBytes int64
+	RetentionAge   time.Duration
+	// MaxBatchBytes is max.message.bytes; 0 is 1 MiB + 12, as in Kafka.
+	MaxBatchBytes int
+	// AppendTime stamps batches of clients with the broker's clock
+	// (message.timestamp.type=LogAppendTime).
+	AppendTime bool
+	// IndexInterval is the least number of bytes between index entries; 0 is 16 KiB.
+	IndexInterval int64
+	// ProducerExpiry forgets an idle producer's sequences
+	// (producer.id.expiration.ms); 0 is 24 h.
+	ProducerExpiry time.Duration
+	// MaxProducers bounds the producers whose sequences are remembered; above it
+	// those that wrote longest ago are forgotten. 0 is 100 000.
+	MaxProducers int
+}
+
+const (
+	maxSegmentBytes  = 2 << 30 // positions in a segment are 32 bits wide
+	defaultMaxBatch  = 1<<20 + 12
+	defaultInterval  = 16 << 10
+	defaultProducers = 100_000
+)
+
+func (c Config) withDefaults() Config {
+	if c.SegmentBytes <= 0 {
+		c.SegmentBytes = 1 << 30
+	}
+	c.SegmentBytes = min(c.SegmentBytes, maxSegmentBytes)
+	if c.SegmentAge <= 0 {
+		c.SegmentAge = 7 * 24 * time.Hour
+	}
+	if c.MaxBatchBytes <= 0 {
+		c.MaxBatchBytes = defaultMaxBatch
+	}
+	if c.IndexInterval <= 0 {
+		c.IndexInterval = defaultInterval
+	}
+	if c.ProducerExpiry <= 0 {
+		c.ProducerExpiry = 24 * time.Hour
+	}
+	if c.MaxProducers <= 0 {
+		c.MaxProducers = defaultProducers
+	}
+	return c
+}
