@@ -54,21 +54,31 @@ func (f *file) explainYAML(err error) {
 		f.unknownAnchor(a[1])
 		return
 	}
-	line = f.culprit(line, msg)
+	if len(f.text()) <= maxTrapBytes {
+		line = f.culprit(line, msg)
+		if f.trapped(line, msg) {
+			return
+		}
+	}
+	p := f.pos(line, leadingSpaces(f.line(line))+1)
+	f.faultf(p, "yaml", "this is not valid YAML: %s", msg).Hint = yamlAdvice(msg)
+}
+
+// trapped reports the trap on a line, if there is one.
+func (f *file) trapped(line int, msg string) bool {
 	if p, ok := f.tabIndent(line); ok {
 		f.faultf(p, "yaml-tab", "a tab cannot indent YAML").Hint = "use spaces"
-		return
+		return true
 	}
 	if f.quoteTrap(line) {
-		return
+		return true
 	}
 	if p, what, ok := f.flowTrap(line); ok && strings.Contains(msg, "',' or") {
 		f.faultf(p, "yaml-flow", "inside {...} or [...] YAML does not read %s as part of a plain value", what).Hint =
 			"quote this expression, or write the mapping over several lines"
-		return
+		return true
 	}
-	p := f.pos(line, leadingSpaces(f.line(line))+1)
-	f.faultf(p, "yaml", "this is not valid YAML: %s", msg).Hint = yamlAdvice(msg)
+	return false
 }
 
 // yamlAdvice adds what usually is the reason to messages of the library.
@@ -102,9 +112,6 @@ func (f *file) unknownAnchor(name string) {
 // culprit is the line with which the complaint begins: files that end before it
 // do not give rise to it.
 func (f *file) culprit(line int, msg string) int {
-	if len(f.text()) > maxTrapBytes {
-		return line
-	}
 	n := sort.Search(len(f.lines)-line, func(i int) bool {
 		_, said := complaint(f.head(line + i))
 		return said == msg
@@ -126,7 +133,7 @@ func (f *file) tabIndent(line int) (spec.Pos, bool) {
 func (f *file) quoteTrap(line int) bool {
 	text := string(f.line(line))
 	m := keyValue.FindStringSubmatchIndex(text)
-	if m == nil || len(f.text()) > maxTrapBytes {
+	if m == nil {
 		return false
 	}
 	key, value := text[m[4]:m[5]], text[m[6]:m[7]]
@@ -201,8 +208,8 @@ func closingQuote(value string) int {
 // plain value there.
 func (f *file) flowTrap(line int) (spec.Pos, string, bool) {
 	text := f.line(line)
-	depth, value := 0, "" // value is what was read of the current value
-	var quote rune        // inside of a quoted value
+	depth, value := 0, nothing
+	var quote rune // the quote that closes the current value
 	for i, r := range text {
 		switch {
 		case quote != 0:
@@ -210,27 +217,31 @@ func (f *file) flowTrap(line int) (spec.Pos, string, bool) {
 				quote = 0
 			}
 		case depth > 0 && value == quoted && !strings.ContainsRune(" ,:}]", r),
-			depth > 0 && value != "" && value != quoted && strings.ContainsRune(`?[{`, r):
+			depth > 0 && value == plain && strings.ContainsRune(`?[{`, r):
 			return f.pos(line, i+1), string(r), true
 		case r == '{' || r == '[':
-			depth, value = depth+1, ""
+			depth, value = depth+1, nothing
 		case r == '}' || r == ']':
-			depth, value = depth-1, ""
+			depth, value = depth-1, nothing
 		case r == ',':
-			value = ""
+			value = nothing
 		case r == ':' && (i+1 == len(text) || text[i+1] == ' '): // what was read was a key
-			value = ""
-		case (r == '"' || r == '\'') && value == "":
+			value = nothing
+		case (r == '"' || r == '\'') && value == nothing:
 			quote, value = r, quoted
-		case r != ' ':
-			value += string(r)
+		case r != ' ' && value == nothing:
+			value = plain
 		}
 	}
 	return spec.Pos{}, "", false
 }
 
-// quoted marks a value that flowTrap has found to be in quotes.
-const quoted = `"`
+// What flowTrap has read of the current value.
+const (
+	nothing = iota
+	plain
+	quoted
+)
 
 // text is the whole file.
 func (f *file) text() string { return f.withLine(0, "") }
