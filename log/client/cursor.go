@@ -79,6 +79,14 @@ func (c *Cursor) Next(ctx context.Context) (*Fetched, error) {
 	}
 }
 
+// TryNext is Next without waiting; ok is false if there is nothing to take.
+func (c *Cursor) TryNext() (got *Fetched, ok bool, err error) {
+	c.f.mu.Lock()
+	defer c.f.mu.Unlock()
+	got, err, ok = c.take()
+	return got, ok, err
+}
+
 // take removes the head of the queue; f.mu is held.
 func (c *Cursor) take() (*Fetched, error, bool) {
 	if len(c.queue) == 0 {
