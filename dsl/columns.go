@@ -8,10 +8,9 @@ import (
 )
 
 // prune finds out which columns of each source anything downstream reads, so that
-// decoders can skip the rest. It walks from the sinks up. Where an operator says
-// what it reads, a column that is wanted behind it and has the same name and kind
-// in front of it is wanted there too: it may have been handed through. That asks
-// for a column too many now and then, and never for one too few.
+// decoders can skip the rest. It walks from the sinks up. An operator needs the
+// columns that it says it reads; if its rows pass through it, also those of them
+// that are wanted behind it.
 func prune(g *Graph) {
 	wanted := map[*Node]map[string]bool{} // of a node's rows: by any port but late
 	late := map[*Node]map[string]bool{}   // of its late rows
@@ -58,29 +57,15 @@ func reads(n *Node, input int, in *columnar.Schema, wanted, late map[string]bool
 	for _, c := range n.Op.Columns[input] {
 		need[c] = true
 	}
+	// An operator whose output schema is the very one it was given hands rows on,
+	// whether it says so or not.
+	through := n.Op.PassesThrough || n.Op.Output == in
 	for _, c := range in.Columns {
-		if late[c.Name] || wanted[c.Name] && handedThrough(n, c) {
+		if late[c.Name] || through && wanted[c.Name] {
 			need[c.Name] = true
 		}
 	}
 	return need
-}
-
-// handedThrough says whether a node may pass an input column on as it is.
-func handedThrough(n *Node, c columnar.Column) bool {
-	same := func(s *columnar.Schema) bool {
-		i := s.Index(c.Name)
-		return i >= 0 && s.Columns[i].Type.Kind == c.Type.Kind
-	}
-	if same(n.Schema) {
-		return true
-	}
-	for name, s := range n.Ports {
-		if name != errorsPort && name != latePort && same(s) {
-			return true
-		}
-	}
-	return false
 }
 
 // sourceColumns is Node.Want: the wanted columns and those of the event time, in

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 
@@ -11,29 +12,39 @@ import (
 	"github.com/millrace/millrace/operators/spec"
 )
 
+// Format is a form in which Explain writes.
+type Format string
+
 // The formats of Explain.
 const (
-	ExplainText    = "text"
-	ExplainJSON    = "json"
-	ExplainMermaid = "mermaid"
+	Text    Format = "text"
+	JSON    Format = "json"
+	Mermaid Format = "mermaid"
 )
 
-// Explain describes a pipeline: for every node what it reads, its schema, key,
+// Explain describes a pipeline to w: for every node what it reads, its schema, key,
 // parallelism, state, class, and whether each expression runs over whole columns.
 // The text is for people; the JSON keeps its names and gains new ones only.
 // Secrets appear as ***.
-func Explain(g *Graph, format string) ([]byte, error) {
+func Explain(w io.Writer, g *Graph, format Format) error {
 	d := describe(g)
+	var out []byte
 	switch format {
-	case ExplainText:
-		return d.text(), nil
-	case ExplainJSON:
-		out, err := json.MarshalIndent(d, "", "  ")
-		return append(out, '\n'), err
-	case ExplainMermaid:
-		return d.mermaid(), nil
+	case Text:
+		out = d.text()
+	case JSON:
+		text, err := json.MarshalIndent(d, "", "  ")
+		if err != nil {
+			return err
+		}
+		out = append(text, '\n')
+	case Mermaid:
+		out = d.mermaid()
+	default:
+		return fmt.Errorf("explain has no format %q; it has %s, %s and %s", format, Text, JSON, Mermaid)
 	}
-	return nil, fmt.Errorf("explain has no format %q; it has %s, %s and %s", format, ExplainText, ExplainJSON, ExplainMermaid)
+	_, err := w.Write(out)
+	return err
 }
 
 // description is what explain says of a pipeline, in the form of its JSON.

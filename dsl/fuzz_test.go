@@ -2,6 +2,7 @@ package dsl
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -29,8 +30,8 @@ func FuzzParse(f *testing.F) {
 		g, err := Parse("fuzz.yaml", text, catalog)
 		if err == nil {
 			Lint(g)
-			for _, format := range []string{ExplainText, ExplainJSON, ExplainMermaid} {
-				if _, err := Explain(g, format); err != nil {
+			for _, format := range []Format{Text, JSON, Mermaid} {
+				if err := Explain(io.Discard, g, format); err != nil {
 					t.Fatal(err)
 				}
 			}

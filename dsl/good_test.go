@@ -1,6 +1,7 @@
 package dsl
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,18 +52,18 @@ func TestEveryWarningIsGiven(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	for path, g := range goodFiles(t) {
-		for _, format := range []string{ExplainText, ExplainJSON, ExplainMermaid} {
-			out, err := Explain(g, format)
-			if err != nil {
+		for _, format := range []Format{Text, JSON, Mermaid} {
+			var out strings.Builder
+			if err := Explain(&out, g, format); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, path+"."+format+".golden", string(out))
-			if strings.Contains(string(out), "12345") {
+			golden(t, path+"."+string(format)+".golden", out.String())
+			if strings.Contains(out.String(), "12345") {
 				t.Errorf("explain as %s of %s shows a secret", format, path)
 			}
 		}
 	}
-	if _, err := Explain(&Graph{}, "svg"); err == nil {
+	if err := Explain(io.Discard, &Graph{}, "svg"); err == nil {
 		t.Error("an unknown format is not refused")
 	}
 }

@@ -14,7 +14,7 @@ type object = map[string]any
 // JSONSchema is the JSON Schema (draft-07, the newest that common YAML editors
 // read) of pipeline files over a catalog, for completion and checks in an editor.
 // It refuses unknown keys. It cannot follow names and columns: Parse is stricter.
-func JSONSchema(catalog Catalog) []byte {
+func JSONSchema(catalog Catalog) ([]byte, error) {
 	catalog = catalog.orDefault()
 	s := schemaOf(topFields)
 	s["$schema"] = "http://json-schema.org/draft-07/schema#"
@@ -41,10 +41,7 @@ func JSONSchema(catalog Catalog) []byte {
 		Sink.String():     catalog.nodeSchema(Sink),
 	}
 	out, err := json.MarshalIndent(s, "", "  ")
-	if err != nil { // maps of strings cannot fail to encode
-		panic(err)
-	}
-	return append(out, '\n')
+	return append(out, '\n'), err
 }
 
 // nodeSchema is the schema of a node: the common keys and exactly one verb.

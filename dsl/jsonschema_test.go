@@ -28,6 +28,15 @@ func compileSchema(t *testing.T, text []byte) *jsonschema.Schema {
 	return s
 }
 
+func testSchema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	text, err := JSONSchema(testCatalog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return compileSchema(t, text)
+}
+
 func readYAML(t *testing.T, text string) any {
 	t.Helper()
 	var v any
@@ -40,7 +49,7 @@ func readYAML(t *testing.T, text string) any {
 // Whatever Parse accepts the schema accepts: an editor never complains about a
 // pipeline that runs.
 func TestJSONSchemaAcceptsGoodFiles(t *testing.T) {
-	s := compileSchema(t, JSONSchema(testCatalog()))
+	s := testSchema(t)
 	files, err := filepath.Glob("testdata/good/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no good files: %v", err)
@@ -57,7 +66,7 @@ func TestJSONSchemaAcceptsGoodFiles(t *testing.T) {
 }
 
 func TestJSONSchemaRefuses(t *testing.T) {
-	s := compileSchema(t, JSONSchema(testCatalog()))
+	s := testSchema(t)
 	const good = "pipeline: ads\nsources:\n  c: {topic: t, schema: {n: int64}, event_time: {field: at}}\noperators:\n  f: {from: c, filter: n > 1}\nsinks:\n  o: {from: f, topic: b}\n"
 	if err := s.Validate(readYAML(t, good)); err != nil {
 		t.Fatalf("the file that the cases are made from: %v", err)

@@ -84,9 +84,9 @@ func TestSecrets(t *testing.T) {
 	if v.Int != 4711 || !v.Secret {
 		t.Errorf("the secret is %+v", v)
 	}
-	for _, format := range []string{ExplainText, ExplainJSON, ExplainMermaid} {
-		out, err := Explain(g, format)
-		if err != nil || strings.Contains(string(out), "4711") {
+	for _, format := range []Format{Text, JSON, Mermaid} {
+		var out strings.Builder
+		if err := Explain(&out, g, format); err != nil || strings.Contains(out.String(), "4711") {
 			t.Errorf("explain as %s shows a secret (%v)", format, err)
 		}
 	}

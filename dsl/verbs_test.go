@@ -196,7 +196,7 @@ func splitSpec() *operators.Spec {
 		Fields: []spec.Field{{Name: "where", Type: spec.Expr, Primary: true, Required: true, Doc: "Which."}},
 		Plan: func(in operators.PlanInput) (*operators.Plan, error) {
 			columns, err := check(in.Config.Get("where"), in.Inputs[0])
-			return &operators.Plan{Output: in.Inputs[0], Columns: [][]string{columns}, KeepsEventTime: true, New: newNothing,
+			return &operators.Plan{Output: in.Inputs[0], Columns: [][]string{columns}, PassesThrough: true, KeepsEventTime: true, New: newNothing,
 				Ports: map[string]*columnar.Schema{"rest": in.Inputs[0]}}, err
 		},
 	}
