@@ -126,7 +126,7 @@ func Open(o Options) (*Pipeline, error) {
 		options: o, graph: o.Graph.Options, plan: plan, logger: o.Logger.With("pipeline", o.Graph.Name),
 		client:  client.New(o.Cluster, client.Options{Logger: o.Logger}),
 		sources: map[*dsl.Node]connectors.Source{}, stats: map[*dsl.Node]*nodeStats{}, suspects: map[*dsl.Node]*suspect{},
-		positions: map[splitKey]splitState{}, handles: map[string][]byte{}, pulse: newPulse(),
+		positions: map[splitKey]splitState{}, handles: map[string][]byte{}, topicSplits: map[splitKey]client.TopicPartition{}, pulse: newPulse(),
 	}
 	p.watermark.Store(columnar.MinTime)
 	for _, n := range o.Graph.Nodes {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/connectors"
@@ -53,7 +55,7 @@ func (r *run) takeOver() error {
 		if r.stopped() {
 			return errStopped
 		}
-		if !retriable(err) {
+		if !retriable(err) && !lostGroup(err) {
 			return fmt.Errorf("take over: %w", err)
 		}
 		if err := r.pause(err); err != nil {
@@ -92,6 +94,7 @@ func (r *run) generation() error {
 	if err != nil {
 		return err
 	}
+	looked := time.Now()
 	g, err := p.newGeneration(r.ctx, splits)
 	if err != nil {
 		return err
@@ -104,7 +107,29 @@ func (r *run) generation() error {
 		if done {
 			return g.stop()
 		}
+		if time.Since(looked) < discoverEvery {
+			continue
+		}
+		now, err := p.discover(r.ctx)
+		if err == nil && !sameSplits(splits, now) {
+			err = errGrown
+		}
+		if err != nil {
+			return errors.Join(err, g.stop())
+		}
+		looked = time.Now()
 	}
+}
+
+// discoverEvery is how often sources are asked for new splits.
+const discoverEvery = 30 * time.Second
+
+// errGrown ends a generation because a source has other splits now, such as a
+// topic that got more partitions.
+var errGrown = errors.New("a source has new splits")
+
+func sameSplits(a, b map[*dsl.Node][]connectors.Split) bool {
+	return maps.EqualFunc(a, b, func(x, y []connectors.Split) bool { return slices.Equal(x, y) })
 }
 
 // nextEpoch runs one epoch to its commit; done says that it was the last.
@@ -184,6 +209,9 @@ func (r *run) afterFailure(err error) error {
 	var fail *RowFailure
 	var member memberLost
 	switch {
+	case errors.Is(err, errGrown):
+		p.logger.Info("a source has new splits; reading them too")
+		return nil
 	case errors.As(err, &fail):
 		return err
 	case errors.As(err, &poison):
@@ -242,12 +270,12 @@ func lostGroup(err error) bool {
 
 // retriable says whether trying again may help.
 func retriable(err error) bool {
-	return errors.Is(err, connectors.ErrTransient) || errors.Is(err, client.ErrAborted) || errors.Is(err, client.ErrAbortable)
+	return errors.Is(err, connectors.ErrTransient) || errors.Is(err, client.ErrRetriable) || errors.Is(err, client.ErrAborted) || errors.Is(err, client.ErrAbortable)
 }
 
-// pause waits before another try: 100 ms doubling to 10 s.
+// pause waits before another try: 20 ms, doubling up to 10 s.
 func (r *run) pause(cause error) error {
-	wait := min(100*time.Millisecond<<min(r.failures, 10), 10*time.Second)
+	wait := min(10*time.Millisecond<<min(r.failures, 12), 10*time.Second)
 	r.p.logger.Warn("the epoch was aborted; trying again", "cause", cause, "wait", wait)
 	t := time.NewTimer(wait)
 	defer t.Stop()
@@ -281,6 +309,11 @@ func (p *Pipeline) discover(ctx context.Context) (map[*dsl.Node][]connectors.Spl
 			return nil, fmt.Errorf("source %s: list splits: %w", n.Name, err)
 		}
 		splits[n] = found
+		for _, s := range found {
+			if n.Source.Topic != "" {
+				p.topicSplits[splitKey{n.Name, s.ID}] = client.TopicPartition{Topic: n.Source.Topic, Partition: s.Partition}
+			}
+		}
 	}
 	return splits, nil
 }

@@ -33,6 +33,9 @@ type splitTask struct {
 	stats  *nodeStats
 	pulse  pulse
 	peers  *splitPeers
+	// maxSkew is how far the split may run ahead of the slowest, microseconds; 0 is
+	// no limit.
+	maxSkew int64
 
 	event eventTime
 
@@ -128,6 +131,9 @@ func (s *splitTask) step(ctx, readCtx context.Context) error {
 		}
 		s.committed = nil
 	}
+	if s.tooFarAhead() {
+		return pauseFor(readCtx, skewPause)
+	}
 	rd, err := s.reader.Read(readCtx)
 	switch {
 	case errors.Is(err, io.EOF):
@@ -144,6 +150,29 @@ func (s *splitTask) step(ctx, readCtx context.Context) error {
 		s.drained.Store(drained)
 	}
 	s.pulse.beat()
+	return nil
+}
+
+// skewPause is how long a split that is too far ahead waits before it looks again.
+const skewPause = 5 * time.Millisecond
+
+// tooFarAhead says that reading on would only open windows that the slowest split
+// holds open.
+func (s *splitTask) tooFarAhead() bool {
+	if s.maxSkew == 0 || s.clock.watermark == columnar.MinTime {
+		return false
+	}
+	return s.clock.watermark > addTime(s.peers.least(), s.maxSkew)
+}
+
+// pauseFor waits; the end of ctx is no error here, the caller sees to it.
+func pauseFor(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 	return nil
 }
 

@@ -192,14 +192,14 @@ func (p *Pipeline) wantsCheckpoint() bool {
 	return due
 }
 
-// checkpointSlice is how much of a checkpoint is written between two epochs: a
-// few milliseconds' worth.
-const checkpointSlice = 1 << 20
+// checkpointSlice is how much of a checkpoint is written between two epochs: some
+// ten milliseconds' worth.
+const checkpointSlice = 4 << 20
 
 // checkpoint runs on a task's goroutine between two epochs: it starts a
 // checkpoint if one is due, and writes a slice of the one that is running.
 func (p *Pipeline) checkpoint(ctx context.Context, t *task, e *epoch) error {
-	if p.checkpointDue.Load() {
+	if p.checkpointDue.Load() && !t.checkpointing {
 		positions, err := p.checkpointPositions(ctx, t, e)
 		if err != nil {
 			return err

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/millrace/millrace/connectors"
 	"github.com/millrace/millrace/dsl"
 	"github.com/millrace/millrace/log/client"
 	"github.com/millrace/millrace/operators/columnar"
@@ -150,7 +149,7 @@ func (p *Pipeline) loadPositions(ctx context.Context, offsets map[client.TopicPa
 	}
 	p.positions, p.handles = log.splits, log.sinks
 	p.epoch.Store(log.epoch.Epoch)
-	if err := p.nameTopicSplits(ctx); err != nil {
+	if _, err := p.discover(ctx); err != nil {
 		return err
 	}
 	topics := map[client.TopicPartition]splitKey{}
@@ -179,30 +178,6 @@ func (p *Pipeline) loadPositions(ctx context.Context, offsets map[client.TopicPa
 		return nil // the offsets are not written together with the epoch record
 	}
 	return sameOffsets(p.plan.graph.Name, log.epoch.Offsets, got)
-}
-
-// nameTopicSplits finds which splits are partitions of topics.
-func (p *Pipeline) nameTopicSplits(ctx context.Context) error {
-	p.topicSplits = map[splitKey]client.TopicPartition{}
-	for n, src := range p.sources {
-		if n.Source.Topic == "" {
-			continue
-		}
-		splits, err := src.Splits(ctx)
-		if err != nil {
-			return fmt.Errorf("source %s: list splits: %w", n.Name, err)
-		}
-		for _, s := range splits {
-			p.nameTopicSplit(n, s)
-		}
-	}
-	return nil
-}
-
-func (p *Pipeline) nameTopicSplit(n *dsl.Node, s connectors.Split) {
-	if n.Source.Topic != "" {
-		p.topicSplits[splitKey{n.Name, s.ID}] = client.TopicPartition{Topic: n.Source.Topic, Partition: s.Partition}
-	}
 }
 
 // OffsetsMoved says that the group's offsets are not those of the last epoch:

@@ -29,6 +29,8 @@ var errTombstone = errors.New("the record has no value (a tombstone)")
 type reader struct {
 	cursor  *client.Cursor
 	decoder codec.Decoder
+	// batchRows is the most rows of one Read.
+	batchRows int
 
 	fetched *client.Fetched // being walked; nil: take another
 	records client.Records
@@ -59,7 +61,7 @@ func (r *reader) Read(ctx context.Context) (*connectors.Read, error) {
 // while there is nothing at all.
 func (r *reader) fill(ctx context.Context) error {
 	size := 0
-	for r.taken() < targetRows && size < targetBytes {
+	for r.taken() < r.batchRows && size < targetBytes {
 		if r.fetched == nil {
 			got, err := r.take(ctx)
 			if got == nil || err != nil {
@@ -114,7 +116,7 @@ func dress(err error) error {
 func (r *reader) walk(budget int) (int, error) {
 	size := 0
 	it := &r.records
-	for r.taken() < targetRows && size < budget {
+	for r.taken() < r.batchRows && size < budget {
 		if !it.Next() {
 			if err := it.Err(); err != nil {
 				return size, err

@@ -21,12 +21,14 @@ type source struct {
 	decoder func() (codec.Decoder, error)
 	client  *client.Client
 	fetcher *client.Fetcher
+	// batchRows is the most rows of one Read.
+	batchRows int
 }
 
 func newSource(env connectors.Env, node, topic string, start start, decoder func() (codec.Decoder, error)) *source {
 	c := client.New(env.Cluster, client.Options{})
 	return &source{
-		node: node, topic: topic, start: start, decoder: decoder, client: c,
+		node: node, topic: topic, start: start, decoder: decoder, client: c, batchRows: targetRows,
 		fetcher: c.NewFetcher(client.FetcherOptions{Isolation: client.ReadCommitted}),
 	}
 }
@@ -61,7 +63,7 @@ func (s *source) Open(ctx context.Context, split connectors.Split, pos []byte) (
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{cursor: s.fetcher.Open(tp, offset), decoder: d, next: offset}
+	r := &reader{cursor: s.fetcher.Open(tp, offset), decoder: d, next: offset, batchRows: s.batchRows}
 	r.pos = columnar.Positions{Source: s.node, Split: split.ID, Partition: split.Partition}
 	return r, nil
 }

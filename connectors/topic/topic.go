@@ -38,6 +38,8 @@ The value of a record is one row in ` + "`format`" + `. A record without a value
 		nameField,
 		{Name: "start", Type: spec.String, Default: "earliest", Example: "2026-01-01T00:00:00Z",
 			Doc: "where a new pipeline begins: `earliest`, `latest`, or a time (RFC 3339): the first record at or after it"},
+		{Name: "batch_rows", Type: spec.Int, Default: "4096", Min: "1", Max: "65536",
+			Doc: "the most rows that travel together: smaller batches cost more per row"},
 	},
 	Formats: formats,
 	Default: "json",
@@ -93,7 +95,9 @@ func planSource(in connectors.SourceInput) (*connectors.SourcePlan, error) {
 		Schema: schema, Topic: name,
 		New: func(env connectors.Env, want []string) (connectors.Source, error) {
 			decoder := func() (codec.Decoder, error) { return f.NewDecoder(schema, want, in.Format.Config) }
-			return newSource(env, in.Name, name, start, decoder), nil
+			src := newSource(env, in.Name, name, start, decoder)
+			src.batchRows = int(in.Config.Get("batch_rows").Int)
+			return src, nil
 		},
 	}, nil
 }
