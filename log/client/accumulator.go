@@ -22,8 +22,9 @@ type ProducerOptions struct {
 	// BufferBytes of full batches may wait for acknowledgement before Append blocks;
 	// default 64 MiB. Besides, every partition has one open batch.
 	BufferBytes int64
-	// Compression of batches; default none.
-	Compression record.Codec
+	// Compression of batches: none, gzip, snappy, lz4 or zstd; default none. Any other
+	// name is the error of the first Append.
+	Compression string
 	// Logger hears of retries that go on for long; default the client's.
 	Logger *slog.Logger
 }
@@ -55,6 +56,9 @@ type accumulator struct {
 	c     *Client
 	o     ProducerOptions
 	txnID *string // nil: idempotent only
+	codec record.Codec
+
+	misuse error // of the options; stays
 
 	// topics is replaced, never changed, so that Append finds its queue without a
 	// lock. A pipeline writes to a handful of topics: a scan beats a map.
@@ -120,6 +124,12 @@ func newAccumulator(c *Client, o ProducerOptions, txnID *string) *accumulator {
 	a := &accumulator{c: c, o: o, txnID: txnID, wake: make(chan struct{}, 1), changed: make(chan struct{}), implicitAdd: true}
 	a.producer = identity{-1, -1}
 	a.topics.Store(&[]*topicQueues{})
+	codec, err := record.ParseCodec(orDefault(o.Compression, "none"))
+	if err != nil {
+		a.misuse = err
+		a.fail(err)
+	}
+	a.codec = codec
 	a.life, a.end = context.WithCancel(context.Background())
 	a.sending.init(a.life)
 	a.wg.Go(a.runSender)
@@ -258,7 +268,7 @@ func (a *accumulator) close(q *queue) error {
 	a.mu.Lock()
 	id := a.producer
 	a.mu.Unlock()
-	attributes := int16(a.o.Compression)
+	attributes := int16(a.codec)
 	if a.txnID != nil {
 		attributes |= record.AttrTransactional
 	}
@@ -411,8 +421,8 @@ func (a *accumulator) next(id identity) {
 	}
 	a.producer, a.begun = id, false
 	if !a.closed {
-		a.err = nil
-		a.failed.Store(false)
+		a.err = a.misuse
+		a.failed.Store(a.err != nil)
 	}
 	a.sending.init(a.life)
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -22,7 +23,7 @@ func TestProduceAndFetch(t *testing.T) {
 	for codec := record.None; codec <= record.Zstd; codec++ {
 		topic := codec.String()
 		t.Run(topic, func(t *testing.T) {
-			p := c.NewProducer(ProducerOptions{BatchBytes: 1000, Compression: codec})
+			p := c.NewProducer(ProducerOptions{BatchBytes: 1000, Compression: topic})
 			defer p.Close()
 			var writers sync.WaitGroup
 			for part := range int32(3) {
@@ -70,6 +71,14 @@ func compareWithKgo(t *testing.T, fake *kfake.Cluster) {
 			}
 			next[at]++
 		})
+	}
+}
+
+func TestUnknownCompressionIsRefused(t *testing.T) {
+	p := newTestClient(once(0, 0, nil)).NewProducer(ProducerOptions{Compression: "brotli"})
+	defer p.Close()
+	if err := p.Append("t", 0, 0, nil, nil); !errors.Is(err, record.ErrCodec) {
+		t.Fatalf("got %v", err)
 	}
 }
 
