@@ -54,6 +54,7 @@ func randomEvents(rng *rand.Rand, n int) []event {
 // arbitrary precision.
 type naive struct {
 	size, slide, lateness, outOfOrder int64
+	by                                []string
 }
 
 func (n naive) results(events []event) (want []string) {
@@ -66,7 +67,11 @@ func (n naive) results(events []event) (want []string) {
 			want = append(want, fmt.Sprintf("late: %s %s %s %s %d %v @%d", show(e.ad), show(e.page), show(e.price), show(e.share), e.at, e.at%2 == 0, e.at))
 		} else {
 			for end := earliest; end-n.size <= e.at; end += n.slide {
-				key := fmt.Sprintf("%s %s %d %d", show(e.ad), show(e.page), end-n.size, end)
+				key := ""
+				for _, column := range n.by {
+					key += show(map[string]any{"ad": e.ad, "page": e.page}[column]) + " "
+				}
+				key += fmt.Sprintf("%d %d", end-n.size, end)
 				groups[key] = append(groups[key], e)
 			}
 		}
@@ -183,6 +188,7 @@ func TestAggregateAgainstNaiveModel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for range 12 {
 		n := naive{slide: 1 + rng.Int64N(1_000_000), lateness: []int64{0, 300_000}[rng.IntN(2)], outOfOrder: []int64{0, 700_000, 2_000_000}[rng.IntN(3)]}
+		n.by = [][]string{{"ad", "page"}, {"page"}, {"page", "ad"}, {}}[rng.IntN(4)]
 		n.size = n.slide * (1 + rng.Int64N(3))
 		window := operatortest.Config{"lateness": fmt.Sprintf("%dus", n.lateness)}
 		if n.size == n.slide {
@@ -193,7 +199,7 @@ func TestAggregateAgainstNaiveModel(t *testing.T) {
 		events := randomEvents(rng, 20+rng.IntN(150))
 		c := operatortest.Case{
 			Spec: aggregateSpec,
-			Config: operatortest.Config{"by": []string{"ad", "page"}, "window": window, "compute": operatortest.Map{
+			Config: operatortest.Config{"by": n.by, "window": window, "compute": operatortest.Map{
 				{"rows", "count()"}, {"prices", "count(price)"}, {"total", "sum(price)"}, {"mean", "avg(price)"},
 				{"shares", "sum(share)"}, {"share", "avg(share)"}, {"low", "min(share)"}, {"high", "max(share)"},
 				{"first", "min(ad)"}, {"last", "max(seen)"}, {"kinds", "count_distinct(share)"},
