@@ -28,7 +28,7 @@ func (f *file) config(fields []spec.Field, t *tree, at spec.Pos, what string) sp
 	case t == nil || t.shape == isNull:
 	case primary != nil && primary.Type == spec.Expr && looksLikeExpression(fields, t):
 		given[primary.Name] = t
-	case t.shape == isMapping && !(len(fields) == 1 && primary != nil && ownNames(primary.Type)):
+	case t.shape == isMapping && !onlyOwnNames(fields):
 		misspelt = f.keys(fields, t, what, given)
 	case primary == nil || t.shape == isList && !takesList(primary.Type):
 		f.faultf(t.pos, "type", "%s takes a mapping, not %s", what, t.shape).Hint = keysHint(fields)
@@ -364,6 +364,11 @@ func primaryField(fields []spec.Field) *spec.Field {
 		}
 	}
 	return nil
+}
+
+// onlyOwnNames says whether a mapping under a verb is its only field's value.
+func onlyOwnNames(fields []spec.Field) bool {
+	return len(fields) == 1 && fields[0].Primary && ownNames(fields[0].Type)
 }
 
 // ownNames says whether a type holds a mapping with names of the user's.

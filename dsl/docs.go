@@ -84,7 +84,7 @@ func defaultText(f spec.Field) string {
 
 // fieldText is a field's documentation with what the declaration adds to it.
 func fieldText(f spec.Field) string {
-	parts := []string{f.Doc}
+	parts := []string{sentence(f.Doc)}
 	if f.Primary {
 		parts = append(parts, "A single value under the verb is this field's.")
 	}
@@ -106,6 +106,18 @@ func fieldText(f spec.Field) string {
 		parts = append(parts, fmt.Sprintf("Example: `%s: %s`.", f.Name, f.Example))
 	}
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")
+}
+
+// sentence begins a text with a capital, unless it begins with code, and ends it.
+func sentence(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return ""
+	}
+	if !strings.ContainsAny(s[len(s)-1:], ".!?") {
+		s += "."
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // cell makes a text fit into a table.
@@ -149,9 +161,17 @@ func (w *docWriter) section(title string, k Kind) {
 			w.add("%s\n\n", strings.TrimSpace(v.doc))
 		}
 		if len(v.formats) > 0 {
-			w.add("Formats: %s; without `format` it is `%s`.\n\n", codes(v.formats), v.format)
+			w.add("Formats: %s", codes(v.formats))
+			if v.format != "" {
+				w.add("; without `format` it is `%s`", v.format)
+			}
+			w.add(".\n\n")
 		}
-		w.fields("", v.fields)
+		if onlyOwnNames(v.fields) {
+			w.add("Under the verb stands a mapping: %s Example: `%s: %s`.\n", v.fields[0].Doc+".", name, v.fields[0].Example)
+		} else {
+			w.fields("", v.fields)
+		}
 		if v.example != "" {
 			w.add("\n```yaml\n%s\n```\n", strings.Trim(v.example, "\n"))
 		}

@@ -80,7 +80,7 @@ func (c Catalog) nodeSchema(k Kind) object {
 // mapping of all fields.
 func verbSchema(fields []spec.Field) object {
 	primary := primaryField(fields)
-	if len(fields) == 1 && primary != nil && ownNames(primary.Type) {
+	if onlyOwnNames(fields) {
 		return described(*primary, valueSchema(*primary))
 	}
 	all := schemaOf(fields)

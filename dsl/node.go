@@ -304,6 +304,8 @@ func (r *reader) readFormat(d *draft, v verb) {
 	}
 	at, pos := (*tree)(nil), d.verbPos
 	switch t := d.format; {
+	case t == nil && name == "":
+		return // the connector does without one
 	case t == nil:
 	case t.shape == isMapping && len(t.entries) == 1:
 		name, pos, at = t.entries[0].key, t.entries[0].pos, t.entries[0].value
