@@ -183,3 +183,12 @@ func (b *Bench) Plant(kv coord.KV) {
 	b.committed++
 	b.end++
 }
+
+// Logged are all records of the log, committed or not, in order.
+func (b *Bench) Logged() []coord.Record {
+	var all []coord.Record
+	for _, l := range b.log {
+		all = append(all, l.records...)
+	}
+	return all
+}
