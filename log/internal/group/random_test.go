@@ -53,7 +53,7 @@ type expectation struct {
 
 func newRandom(seed uint64) *random {
 	r := &random{rng: rand.New(rand.NewPCG(seed, 3)), epochs: map[int64]int16{}, fetches: map[uint64]expectation{},
-		commits: map[uint64]*kmsg.OffsetCommitRequest{}}
+		commits: map[uint64]*kmsg.OffsetCommitRequest{}, zombies: map[uint64]bool{}}
 	lives := uint64(0)
 	r.bench = &coordtest.Bench{OnReply: r.reply, New: func() coord.Replayable {
 		lives++
@@ -133,6 +133,11 @@ func (r *random) txnCommit() {
 	p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
 	p.Partition, p.Offset = k.partition, r.rng.Int64N(1000)
 	req.Topics = []kmsg.TxnOffsetCommitRequestTopic{{Topic: k.topic, Partitions: []kmsg.TxnOffsetCommitRequestTopicPartition{p}}}
+	for _, rec := range r.bench.Logged() {
+		if rec.Transactional && rec.ProducerID == pid && rec.ProducerEpoch > req.ProducerEpoch {
+			r.zombies[r.n+1] = true
+		}
+	}
 	r.request(req)
 }
 
@@ -184,6 +189,11 @@ func (r *random) reply(id uint64, resp any, err error) {
 			r.fail("fetch of %+v: offset %d, code %d", want, p.Offset, p.ErrorCode)
 		}
 		r.checkShown(want)
+	case *kmsg.TxnOffsetCommitResponse:
+		refused := resp.Topics[0].Partitions[0].ErrorCode == kerr.InvalidProducerEpoch.Code
+		if refused != r.zombies[id] {
+			r.fail("transactional commit of a zombie: %t, refused: %t", r.zombies[id], refused)
+		}
 	case *kmsg.OffsetCommitResponse:
 		if code := resp.Topics[0].Partitions[0].ErrorCode; code != 0 {
 			r.fail("commit refused: %v", kerr.ErrorForCode(code))
@@ -196,10 +206,12 @@ func (r *random) reply(id uint64, resp any, err error) {
 	}
 }
 
-// checkShown: what was shown is committed, so that no failure can take it back.
+// checkShown: what was shown is what the committed part of the log says, so that no
+// failure can take it back.
 func (r *random) checkShown(e expectation) {
-	if e.offset >= 0 && !inLog(r.bench.Records(), e.key, e.offset) {
-		r.fail("offset %d of %+v was shown before it was committed", e.offset, e.key)
+	visible, _ := readLog(r.bench.Records(), e.key)
+	if e.offset >= 0 && (visible == nil || visible.offset != e.offset) {
+		r.fail("offset %d of %+v was shown before that was committed", e.offset, e.key)
 	}
 }
 
