@@ -41,6 +41,7 @@ type random struct {
 	epochs  map[int64]int16        // of producers, as their coordinator has them
 	fetches map[uint64]expectation // by request
 	commits map[uint64]*kmsg.OffsetCommitRequest
+	zombies map[uint64]bool // transactional commits, and whether they must be refused
 	failure string
 }
 
