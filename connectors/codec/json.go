@@ -76,7 +76,8 @@ type jsonDecoder struct {
 type jsonField struct {
 	name  string
 	typ   columnar.Type
-	shift int // of a timestamp's unit
+	shift int   // of a timestamp's unit
+	scale int64 // of a number: 10 to the shift for a timestamp, 1 for an int64
 	col   *columnar.Buffer
 }
 
@@ -88,11 +89,22 @@ func newJSONDecoder(schema *columnar.Schema, want []string) *jsonDecoder {
 	for i, c := range schema.Columns {
 		if d.cols[i] != nil {
 			d.byName[c.Name] = len(d.fields)
-			d.fields = append(d.fields, jsonField{c.Name, c.Type, unitShift(c.Type.Unit), d.cols[i]})
+			d.fields = append(d.fields, newJSONField(c, d.cols[i]))
 		}
 	}
 	d.seen = make([]uint64, len(d.fields))
 	return d
+}
+
+func newJSONField(c columnar.Column, col *columnar.Buffer) jsonField {
+	f := jsonField{name: c.Name, typ: c.Type, scale: 1, col: col}
+	if c.Type.Kind == columnar.Timestamp {
+		f.shift = unitShift(c.Type.Unit)
+		for range f.shift {
+			f.scale *= 10
+		}
+	}
+	return f
 }
 
 // Decode implements Decoder.
@@ -100,6 +112,7 @@ func (d *jsonDecoder) Decode(value []byte) error {
 	d.begin()
 	if d.layout.known && d.quick(value) {
 		d.rows++
+		d.layout.misses = 0
 		return nil
 	}
 	d.rollback()
@@ -134,7 +147,10 @@ func (d *jsonDecoder) walk(v []byte) error {
 			return at(next, err)
 		}
 		p = next
-		d.layout.add(v[between:p], field)
+		if p == len(v) {
+			return at(p, errEnd)
+		}
+		d.layout.add(v[between:p], field, d.opOf(field, v[p]))
 		if p, err = d.value(field, v, p); err != nil {
 			return d.blame(field, p, err)
 		}
