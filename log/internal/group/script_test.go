@@ -217,7 +217,7 @@ func (m *machine) offsetRequest(c coordtest.Command) kmsg.Request {
 		for _, w := range c.Words[1:] {
 			topic, p, v := c.Partition(w)
 			rt := kmsg.NewTxnOffsetCommitRequestTopic()
-			rt.Topic = topic
+			rt.Topic, rt.TopicID = topic, topicID(topic)
 			rp := kmsg.NewTxnOffsetCommitRequestTopicPartition()
 			rp.Partition, rp.Offset, rp.LeaderEpoch, rp.Metadata = p, number(c, v), -1, kmsg.StringPtr("")
 			rt.Partitions = append(rt.Partitions, rp)

@@ -13,7 +13,8 @@ import (
 // TxnOffsetCommit, versions 0-6. 2: leader epochs. 3: member, generation and instance,
 // so that a consumer that lost its partitions cannot commit for them (KIP-447). 5:
 // the partition of __consumer_offsets joins the transaction implicitly (KIP-890),
-// which the broker has seen to before the request gets here.
+// which the broker has seen to before the request gets here. 6: topic ids instead of
+// names.
 
 // producerRetention is how long the epoch of an idle producer is remembered, as for
 // every partition (producer.id.expiration.ms).
@@ -58,8 +59,8 @@ func txnCommitResponse(req *kmsg.TxnOffsetCommitRequest, topics coord.Topics, on
 	resp.Topics = []kmsg.TxnOffsetCommitResponseTopic{}
 	for _, t := range req.Topics {
 		rt := kmsg.NewTxnOffsetCommitResponseTopic()
-		rt.Topic, rt.Partitions = t.Topic, []kmsg.TxnOffsetCommitResponseTopicPartition{}
-		known := resolve(topics, false, t.Topic, [16]byte{})
+		rt.Topic, rt.TopicID, rt.Partitions = t.Topic, t.TopicID, []kmsg.TxnOffsetCommitResponseTopicPartition{}
+		known := resolve(topics, req.Version >= 6, t.Topic, t.TopicID)
 		for _, p := range t.Partitions {
 			rp := kmsg.NewTxnOffsetCommitResponseTopicPartition()
 			rp.Partition, rp.ErrorCode = p.Partition, one(known, p)

@@ -2,7 +2,6 @@ package txn
 
 import (
 	"context"
-	"errors"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -27,8 +26,7 @@ type Write struct {
 // partition is already in it. In version 1 it refuses a partition that the client
 // has not added (TRANSACTION_ABORTABLE). The caller appends, then calls release,
 // without waiting for the append to be durable; until then no marker of version 1 is
-// written to the partition. The error is a *kerr.Error, which WriteError makes fit for
-// a response, or ctx's.
+// written to the partition. The error is a *kerr.Error, or ctx's.
 func (c *Coordinator) Admit(ctx context.Context, w Write) (release func(), err error) {
 	release = func() {}
 	p := TopicPartition{w.Topic, w.Partition}
@@ -65,28 +63,4 @@ func (c *Coordinator) add(ctx context.Context, in Add) (AddResult, error) {
 		return nil, err
 	}
 	return r.(AddResult), nil
-}
-
-// WriteError is the error code for an append that Admit refused, in the words of the
-// request: Produce before version 11 and TxnOffsetCommit before 4 do not know
-// TRANSACTION_ABORTABLE, and only version 2 knows that transactions may be concurrent.
-// Errors that pass by waiting are NOT_ENOUGH_REPLICAS, which every producer retries.
-// abortable says whether the client knows TRANSACTION_ABORTABLE.
-func WriteError(err error, version int16, abortable bool) int16 {
-	switch {
-	case errors.Is(err, kerr.ConcurrentTransactions) && version >= 2:
-		return kerr.ConcurrentTransactions.Code
-	case errors.Is(err, kerr.ConcurrentTransactions), errors.Is(err, kerr.NotCoordinator),
-		errors.Is(err, kerr.CoordinatorLoadInProgress), errors.Is(err, kerr.CoordinatorNotAvailable):
-		return kerr.NotEnoughReplicas.Code
-	case errors.Is(err, kerr.ProducerFenced):
-		return kerr.InvalidProducerEpoch.Code
-	case errors.Is(err, kerr.TransactionAbortable) && !abortable:
-		return kerr.InvalidTxnState.Code
-	}
-	var k *kerr.Error
-	if errors.As(err, &k) {
-		return k.Code
-	}
-	return kerr.UnknownServerError.Code
 }

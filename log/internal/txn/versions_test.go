@@ -74,26 +74,3 @@ func errorCode(resp kmsg.Response) int16 {
 	}
 	return -1
 }
-
-// TestWriteError: what a refused append is called in Produce and TxnOffsetCommit.
-func TestWriteError(t *testing.T) {
-	for _, test := range []struct {
-		err       error
-		version   int16
-		abortable bool
-		want      *kerr.Error
-	}{
-		{kerr.TransactionAbortable, 1, true, kerr.TransactionAbortable},
-		{kerr.TransactionAbortable, 1, false, kerr.InvalidTxnState},
-		{kerr.ConcurrentTransactions, 1, true, kerr.NotEnoughReplicas},
-		{kerr.ConcurrentTransactions, 2, true, kerr.ConcurrentTransactions},
-		{kerr.CoordinatorLoadInProgress, 2, true, kerr.NotEnoughReplicas},
-		{kerr.NotCoordinator, 1, false, kerr.NotEnoughReplicas},
-		{kerr.ProducerFenced, 2, true, kerr.InvalidProducerEpoch},
-		{kerr.InvalidProducerIDMapping, 2, true, kerr.InvalidProducerIDMapping},
-	} {
-		if got := WriteError(test.err, test.version, test.abortable); got != test.want.Code {
-			t.Errorf("WriteError(%v, %d, %t) = %d, want %d", test.err, test.version, test.abortable, got, test.want.Code)
-		}
-	}
-}
