@@ -1,8 +1,10 @@
 package group
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -70,7 +72,7 @@ func (m *machine) showResponse(resp any) string {
 			text(resp.Protocol), m.name(resp.LeaderID), m.name(resp.MemberID))
 		var members []string
 		for _, jm := range resp.Members {
-			members = append(members, fmt.Sprintf("%s:%s", m.name(jm.MemberID), jm.ProtocolMetadata))
+			members = append(members, fmt.Sprintf("%s:%s", m.name(jm.MemberID), printable(jm.ProtocolMetadata)))
 		}
 		if members != nil {
 			s += " members=" + strings.Join(members, ",")
@@ -167,4 +169,12 @@ func showFetched(topic string, p int32, offset int64, epoch int32, meta *string,
 		return fmt.Sprintf("%s/%d: NULL METADATA", topic, p)
 	}
 	return fmt.Sprintf("%s/%d=%d,%d,%q:%s", topic, p, offset, epoch, *meta, errorName(code))
+}
+
+// printable is metadata that a test made up; that of a consumer is shown as such.
+func printable(b []byte) string {
+	if bytes.ContainsFunc(b, unicode.IsControl) {
+		return "subscription"
+	}
+	return string(b)
 }
