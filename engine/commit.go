@@ -62,6 +62,7 @@ func (p *Pipeline) commit(ctx context.Context, e *epoch, meet *rendezvous) error
 		}
 		return fmt.Errorf("commit epoch %d: %w", e.number, err)
 	}
+	p.landed = o.epoch
 	if err := p.apply(ctx, o); err != nil {
 		return err
 	}
@@ -178,6 +179,14 @@ func tpName(tp client.TopicPartition) string { return fmt.Sprintf("%s/%d", tp.To
 func (p *Pipeline) settle(ctx context.Context, cause error) (bool, error) {
 	o := p.doubtful
 	p.doubtful = nil
+	if p.landed != 0 {
+		// The epoch committed and something after that failed, such as a sink: the
+		// tasks have not heard of it yet.
+		for _, st := range p.states {
+			st.commit(p.landed)
+		}
+		p.landed = 0
+	}
 	if o != nil {
 		committed, err := p.wasCommitted(ctx, o.epoch)
 		if err != nil {

@@ -23,6 +23,7 @@ type scatter struct {
 	suspect *suspect
 
 	inputs []scatterInput
+	encode columnar.KeyEncoder
 	keys   columnar.Keys
 	rows   [][]int32 // per task, the rows that go there
 	keep   []int32   // rows that are not late
@@ -88,7 +89,7 @@ func (in *scatterInput) push(b *columnar.Batch) error {
 		return err
 	}
 	s.stats.in.add(b.Len())
-	columnar.EncodeKeys(b, in.key, int32(s.stage.partitions), &s.keys)
+	s.encode.Encode(b, in.key, int32(s.stage.partitions), &s.keys)
 	for t := range s.rows {
 		s.rows[t] = s.rows[t][:0]
 	}

@@ -237,7 +237,11 @@ type collector struct {
 	open     []string
 	rows     []string
 	onCommit func(rows int)
+	// failAfter ends the sink's service at that many commits with rows; 0: never.
+	failAfter int
 }
+
+var errBrokenPipe = errors.New("broken pipe")
 
 func (c *collector) Write(b *columnar.Batch, _ func(int32, error)) error {
 	return eachRow(b, func(_ *columnar.Batch, i int32) error {
@@ -249,6 +253,11 @@ func (c *collector) Write(b *columnar.Batch, _ func(int32, error)) error {
 func (c *collector) Committed(context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.failAfter > 0 && len(c.open) > 0 {
+		if c.failAfter--; c.failAfter == 0 {
+			return errBrokenPipe
+		}
+	}
 	c.rows = append(c.rows, c.open...)
 	c.open = nil
 	if c.onCommit != nil {

@@ -88,6 +88,7 @@ type Pipeline struct {
 	handles     map[string][]byte // of staged sinks
 	topicSplits map[splitKey]client.TopicPartition
 	doubtful    *outcome // an epoch whose commit has no known outcome
+	landed      uint64   // an epoch that has committed and that tasks do not know of yet; 0: none
 
 	pulse          pulse
 	uncommitted    atomic.Int64 // bytes written in the open epoch

@@ -170,6 +170,31 @@ func TestPoisonRow(t *testing.T) {
 	}
 }
 
+// TestSinkFailsAfterTheCommit: when an after-commit sink fails, the epoch is in
+// the log already. State must have it too: taking it back would lose its rows in
+// every window that is still open.
+func TestSinkFailsAfterTheCommit(t *testing.T) {
+	cluster := newCluster(t)
+	src := &memSource{splits: rowsFor(11, 2, 2000), step: 50}
+	dir := t.TempDir()
+	broken := newTestGraph("sinkfail", src)
+	broken.sums.failAfter = 3
+	p := openPipeline(t, broken, cluster, dir)
+	if err := p.Run(t.Context()); !errors.Is(err, errBrokenPipe) {
+		t.Fatalf("Run: %v, want the sink's error", err)
+	}
+	p.Close()
+	mended := newTestGraph("sinkfail", src)
+	p = openPipeline(t, mended, cluster, dir)
+	if err := p.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+	if got, want := readTopic(t, cluster, "out"), expected(src.splits); !slices.Equal(got, want) {
+		t.Errorf("the topic differs: %d rows, want %d", len(got), len(want))
+	}
+}
+
 func TestMovedOffsetsAreRefused(t *testing.T) {
 	err := sameOffsets("g", map[string]int64{"t/0": 5, "t/1": 7}, map[string]int64{"t/0": 5, "t/1": 9})
 	var moved *OffsetsMoved

@@ -153,6 +153,7 @@ func (r *run) nextEpoch(g *generation) (done bool, err error) {
 		p.forgive()
 	}
 	p.checkpointDue.Store(p.wantsCheckpoint())
+	p.landed = 0
 	close(e.decided)
 	if ended {
 		p.ended.Store(true)

@@ -24,8 +24,7 @@ another text format they are what a file of that format would hold.
 
 A crash between the commit and the print, or in the middle of it, loses or repeats the last epoch's rows: a terminal
 takes no part in a transaction. Send rows to a topic or a file if that matters.`,
-	Formats: []string{"table", "json", "csv", "lines"},
-	Default: "table",
+	Formats: []string{"json", "csv", "lines"},
 	Fields: []spec.Field{
 		{Name: "prefix", Type: spec.String, Primary: true, Doc: "text in front of every line, to tell several sinks apart"},
 	},
@@ -36,7 +35,7 @@ takes no part in a transaction. Send rows to a topic or a file if that matters.`
 func plan(in connectors.SinkInput) (*connectors.SinkPlan, error) {
 	prefix := in.Config.Get("prefix").Text
 	newPrinter := func() (printer, error) { return newTable(in.Schema), nil }
-	if in.Format.Name != "table" {
+	if in.Format.Name != "" {
 		f, ok := codec.Lookup(in.Format.Name)
 		if !ok {
 			return nil, spec.Errorf(in.Config.Pos, "unknown-format", "there is no format %q", in.Format.Name)

@@ -133,7 +133,7 @@ func clean(s string) string {
 		s = s[1 : len(s)-1]
 	}
 	if utf8.RuneCountInString(s) <= maxCell {
-		return s
+		return strings.Clone(s) // an array's strings are lent with the batch
 	}
 	return string([]rune(s)[:maxCell-1]) + "…"
 }
