@@ -36,9 +36,6 @@ func init() {
 			{12, "transaction version 2: producing adds the partition to the transaction"},
 			{13, "topics by id alone"},
 		},
-		deviations: []string{
-			"One request holds at most 128 KiB besides its records, about ten thousand partitions.",
-		},
 	}, produce)
 }
 

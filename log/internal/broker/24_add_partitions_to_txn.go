@@ -11,8 +11,9 @@ import (
 // that it will write to.
 func init() {
 	register(spec{
-		key:    24,
-		levels: []levelRange{{level: 1, min: 0, max: 5}},
+		key:     24,
+		clients: 3,
+		levels:  []levelRange{{level: 1, min: 0, max: 5}},
 		changes: []change{
 			{0, "partitions of one transaction"},
 			{1, "throttle time"},
@@ -32,38 +33,5 @@ func addPartitionsToTxn(ctx context.Context, c *call, req *kmsg.AddPartitionsToT
 		resp.Transactions = []kmsg.AddPartitionsToTxnResponseTransaction{}
 		return resp, nil
 	}
-	if resp := c.refuseUnknownPartitions(req); resp != nil {
-		return resp, nil
-	}
 	return c.transactions(ctx, req)
-}
-
-// refuseUnknownPartitions refuses the whole request if it names a partition that
-// there is not; nil if all are there. The coordinator knows no topics.
-func (c *call) refuseUnknownPartitions(req *kmsg.AddPartitionsToTxnRequest) kmsg.Response {
-	resp := req.ResponseKind().(*kmsg.AddPartitionsToTxnResponse)
-	resp.Topics = []kmsg.AddPartitionsToTxnResponseTopic{}
-	failed := false
-	for _, rt := range req.Topics {
-		pt := kmsg.NewAddPartitionsToTxnResponseTopic()
-		pt.Topic = rt.Topic
-		pt.Partitions = []kmsg.AddPartitionsToTxnResponseTopicPartition{}
-		t, _ := c.find(false, [16]byte{}, rt.Topic)
-		for _, index := range rt.Partitions {
-			pp := kmsg.NewAddPartitionsToTxnResponseTopicPartition()
-			pp.Partition, pp.ErrorCode = index, kerr.OperationNotAttempted.Code
-			switch {
-			case t == nil || index < 0 || int(index) >= len(t.Partitions):
-				pp.ErrorCode, failed = kerr.UnknownTopicOrPartition.Code, true
-			case t.Internal:
-				pp.ErrorCode, failed = kerr.TopicAuthorizationFailed.Code, true
-			}
-			pt.Partitions = append(pt.Partitions, pp)
-		}
-		resp.Topics = append(resp.Topics, pt)
-	}
-	if !failed {
-		return nil
-	}
-	return resp
 }

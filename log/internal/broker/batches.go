@@ -24,21 +24,24 @@ type badRecords struct {
 func (b *badRecords) Error() string { return b.reason }
 func (b *badRecords) Unwrap() error { return kerr.InvalidRecord }
 
-// checkBatch checks what a producer sent for one partition: exactly one record batch
-// of format 2, whole, unharmed, not too large, and fit for the topic. What depends
-// on the partition's state (sequence numbers) is checked where that state is.
+// checkBatch checks what can be told of a producer's batch from its header and the
+// topic: exactly one record batch of format 2, not too large, nothing that is not a
+// client's to send. Its bytes (checksum, counts) and its place in the producer's
+// sequence are checked where it is appended.
 func checkBatch(b []byte, t *meta.Topic, version int16) (record.Header, error) {
 	limit := int(t.Number("max.message.bytes"))
 	if len(b) > limit {
 		return record.Header{}, refused(kerr.MessageTooLarge,
 			fmt.Sprintf("the batch has %d bytes, topic %q takes %d (max.message.bytes)", len(b), t.Name, limit))
 	}
-	h, err := record.Check(b, record.Limits{MaxBytes: limit})
+	h, err := record.ParseHeader(b)
 	switch {
+	case errors.Is(err, record.ErrMagic):
+		return h, refused(kerr.UnsupportedForMessageFormat, err.Error())
 	case err != nil:
-		return h, badBatch(b, h, err)
+		return h, refused(kerr.CorruptMessage, err.Error())
 	case h.Size() != len(b):
-		return h, refused(kerr.InvalidRecord, "there must be exactly one record batch for each partition")
+		return h, refused(kerr.InvalidRecord, fmt.Sprintf("there must be exactly one record batch for each partition; this one says %d bytes of %d", h.Size(), len(b)))
 	case h.Control():
 		return h, refused(kerr.InvalidRecord, "clients cannot write control records")
 	case h.Codec() == record.Zstd && version < 7:
@@ -52,22 +55,6 @@ func checkBatch(b []byte, t *meta.Topic, version int16) (record.Header, error) {
 		return h, checkKeys(b)
 	}
 	return h, nil
-}
-
-// badBatch tells damage on the way, after which a client sends again, from a batch
-// that will be as wrong the next time.
-func badBatch(b []byte, h record.Header, err error) error {
-	switch {
-	case errors.Is(err, record.ErrMagic):
-		return refused(kerr.UnsupportedForMessageFormat, err.Error())
-	case errors.Is(err, record.ErrTooLarge):
-		return refused(kerr.MessageTooLarge, err.Error())
-	case errors.Is(err, record.ErrCodec):
-		return refused(kerr.UnsupportedCompressionType, err.Error())
-	case errors.Is(err, record.ErrCorrupt) && h.Length > 0 && h.Size() <= len(b) && record.Checksum(b[:h.Size()]) == h.CRC:
-		return refused(kerr.InvalidRecord, err.Error())
-	}
-	return refused(kerr.CorruptMessage, err.Error())
 }
 
 // readers are reused for their decompression buffers.

@@ -61,8 +61,9 @@ type Options struct {
 type Broker struct {
 	opts           Options
 	handlers       map[int16]*handler
-	requestMemory  *memory
-	responseMemory *memory
+	requestMemory  *memory // of frames
+	decodeMemory   *memory // of what they decode to; who holds it never waits for requestMemory
+	responseMemory *memory // of records on their way out; likewise for both
 	connections    gate
 	requests       gate // those of this process
 	reported       quiet
@@ -80,6 +81,7 @@ func New(o Options) *Broker {
 		opts:           o,
 		handlers:       maps.Clone(registered),
 		requestMemory:  newMemory(o.Limits.RequestBytes),
+		decodeMemory:   newMemory(o.Limits.DecodeBytes),
 		responseMemory: newMemory(o.Limits.ResponseBytes),
 	}
 	b.open, b.stopOpen = context.WithCancel(context.Background())

@@ -98,8 +98,8 @@ func (c *call) seal(resp kmsg.Response, version int16) {
 	}
 }
 
-// MaxVersion is the highest version of a key that is served now, or -1 if the key
-// is not served.
+// MaxVersion is the highest version of a key that a client would use now, or -1 if
+// the key is not served.
 func (b *Broker) MaxVersion(key int16) int16 { return maxVersion(b.level(), key) }
 
 // Do answers a request of this process, whose version must be one that is served. It

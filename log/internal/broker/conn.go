@@ -30,8 +30,9 @@ import (
 // Invariants:
 //
 //  1. Requests take effect in the order in which they came, and responses leave in it.
-//  2. A frame's bytes are in a loan from before they are read until the handler has
-//     returned; nothing refers to them after that.
+//  2. A frame's bytes are in a loan from before they are read, and what it decodes to
+//     from before it is decoded, until the handler has returned; nothing refers to
+//     either after that.
 //  3. Both queues are bounded, and so is the time a peer may take over a frame or
 //     a response.
 //  4. All three goroutines end when serve returns.
@@ -147,18 +148,34 @@ func (c *conn) readFrame() (frame, error) {
 	if err := p.check(c.b.level(), limits); err != nil {
 		return frame{}, err
 	}
-	l, err := c.b.requestMemory.take(c.handling, reservation(p.key, p.size))
+	l, err := c.b.requestMemory.take(c.handling, int64(p.size))
 	if err != nil {
 		return frame{}, fmt.Errorf("reserve memory for a request: %w", err)
 	}
-	c.deadline(limits.FrameTime)
 	f := frame{prefix: p, rest: takeBuffer(p.rest()), loan: l}
-	if _, err := io.ReadFull(c.nc, f.rest); err != nil {
+	if err := c.readBody(f.rest); err != nil {
 		f.loan.release()
 		return frame{}, fmt.Errorf("read a %s request of %d bytes: %w", kmsg.NameForKey(p.key), p.size, err)
 	}
 	return f, nil
 }
+
+// readBody reads a frame's bytes as long as they keep coming.
+func (c *conn) readBody(rest []byte) error {
+	limits := &c.b.opts.Limits
+	end := time.Now().Add(limits.FrameTime)
+	for len(rest) > 0 {
+		c.deadline(min(limits.ChunkTime, time.Until(end)))
+		n, err := io.ReadFull(c.nc, rest[:min(len(rest), chunkBytes)])
+		if err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+const chunkBytes = 256 << 10
 
 // deadline sets the time for the next read. The broker's closing must not be
 // overwritten by it.
@@ -200,18 +217,32 @@ func (c *conn) handle(f frame) (reply, error) {
 		r.answer.now = unsupportedApiVersions(c.b.level())
 		return r, nil
 	}
-	req, clientID, cost, err := f.decode(f.rest, f.loan.size-int64(f.size))
-	if err != nil {
-		return reply{}, fmt.Errorf("%s version %d: %w", kmsg.NameForKey(f.key), f.version, err)
-	}
-	f.loan.shrink(int64(f.size) + cost)
-	caller.ClientID = clientID
-	r.answer, err = r.call.handle(c.handling, req)
-	if err != nil {
+	var err error
+	if r.answer, err = c.decodeAndHandle(f, r.call); err != nil {
 		r.call.releaseLoans()
 		return reply{}, fmt.Errorf("%s version %d: %w", kmsg.NameForKey(f.key), f.version, err)
 	}
 	return r, nil
+}
+
+// decodeAndHandle pays for what the frame decodes to, decodes it and handles it.
+func (c *conn) decodeAndHandle(f frame, call *call) (answer, error) {
+	walked, err := f.walk(f.rest)
+	if err != nil {
+		return answer{}, err
+	}
+	call.caller.ClientID = walked.clientID
+	// A peer that is gone may have sent a Produce without acknowledgement before.
+	l, err := c.b.decodeMemory.take(c.replying, walked.cost)
+	if err != nil {
+		return answer{}, fmt.Errorf("reserve memory to decode: %w", err)
+	}
+	defer l.release()
+	req, err := walked.decode()
+	if err != nil {
+		return answer{}, err
+	}
+	return call.handle(c.handling, req)
 }
 
 // write is the writer. It takes every reply, also when it can send none any more.

@@ -3,6 +3,7 @@ package broker
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -30,7 +31,7 @@ func WriteDocs() string {
 			fmt.Fprintf(&b, "- **%s**: %s\n", kmsg.NameForKey(h.key), d)
 		}
 	}
-	b.WriteString(docsLimits)
+	b.WriteString(docsLimits())
 	return b.String()
 }
 
@@ -72,7 +73,43 @@ const docsDeviations = `
 - Requests that brokers send to each other are not served on a client's listener.
 `
 
-const docsLimits = `
+// docsLimits is the table of the default limits.
+func docsLimits() string {
+	var l Limits
+	l.setDefaults()
+	rows := [][2]string{
+		{"a request", fmt.Sprintf("%s; a Produce %s", size(l.FrameBytes), size(l.ProduceBytes))},
+		{"requests being read and handled, all connections", size(int(l.RequestBytes))},
+		{"what they decode to besides, all connections", size(int(l.DecodeBytes))},
+		{"fetched records on their way out, all connections", size(int(l.ResponseBytes))},
+		{"one Fetch answer", size(l.FetchBytes) + ", or one batch if that is larger"},
+		{"unknown tagged fields of a request", fmt.Sprintf("%d, with %s", maxUnknownTags, size(maxUnknownTagBytes))},
+		{"requests of a connection read ahead or waiting for their answer", fmt.Sprint(l.Pipelined)},
+		{"connections", fmt.Sprint(l.Connections)},
+		{"silence before a connection is closed", l.Idle.String()},
+		{"arrival of a request, departure of a response", l.FrameTime.String()},
+		{"arrival of each " + size(chunkBytes) + " of a request", l.ChunkTime.String()},
+		{"a Fetch's wait", l.Wait.String()},
+		{"a Produce's wait for its commit", (maxProduceMillis * time.Millisecond).String()},
+	}
+	var b strings.Builder
+	b.WriteString(docsLimitsIntro)
+	for _, r := range rows {
+		fmt.Fprintf(&b, "| %s | %s |\n", r[0], r[1])
+	}
+	b.WriteString(docsReservation)
+	return b.String()
+}
+
+// size is a number of bytes as people write it.
+func size(n int) string {
+	if n >= 1<<20 {
+		return fmt.Sprintf("%d MiB", n>>20)
+	}
+	return fmt.Sprintf("%d KiB", n>>10)
+}
+
+const docsLimitsIntro = `
 ## Limits
 
 What connections may make a node hold. Beyond them a request waits, or the connection
@@ -80,17 +117,9 @@ is closed; the node's log says why and from whom.
 
 | What | Limit |
 |---|---|
-| a request | 1 MiB; a Produce 100 MiB, of which 128 KiB are not records |
-| requests being read, decoded and handled, all connections | 128 MiB |
-| fetched records on their way out, all connections | 64 MiB |
-| one Fetch answer | 16 MiB, or one batch if that is larger |
-| unknown tagged fields of a request | 64, with 4 KiB |
-| requests of a connection read ahead or waiting for their answer | 64 |
-| connections | 4096 |
-| silence before a connection is closed | 10 min |
-| arrival of a request, departure of a response | 30 s |
-| a Fetch's wait | 1 min |
+`
 
-Before a request's body is read, 81 times its size is reserved from the second line
-(decoding can allocate that much), and what it does not need is given back.
+const docsReservation = `
+A request is walked before it is decoded, so what decoding will allocate is known and
+paid for first. Its records are not decoded: a Produce costs little more than itself.
 `

@@ -93,26 +93,35 @@ func splitHeader(rest []byte, flexible bool) (clientID string, body []byte, err 
 	return clientID, w.src, nil
 }
 
-// decode turns what follows the prefix into a request. cost is what the request
-// allocated besides rest, at most budget. Byte fields of the request alias rest.
-func (p prefix) decode(rest []byte, budget int64) (req kmsg.Request, clientID string, cost int64, err error) {
-	req = kmsg.RequestForKey(p.key)
-	req.SetVersion(p.version)
-	clientID, body, err := splitHeader(rest, req.IsFlexible())
+// request is a frame that was walked but not decoded.
+type request struct {
+	prefix
+	clientID string
+	body     []byte
+	// cost is what decoding will allocate at most.
+	cost int64
+}
+
+// walk checks the layout of what follows the prefix, and what decoding it costs.
+func (p prefix) walk(rest []byte) (request, error) {
+	kind := kmsg.RequestForKey(p.key)
+	kind.SetVersion(p.version)
+	clientID, body, err := splitHeader(rest, kind.IsFlexible())
 	if err != nil {
-		return nil, "", 0, err
+		return request{}, err
 	}
-	cost, err = shapeOf(p.key, p.version).walk(body)
-	if err != nil {
-		return nil, "", 0, err
+	cost, err := shapeOf(p.key, p.version).walk(body)
+	return request{p, clientID, body, cost}, err
+}
+
+// decode makes the request. Its byte fields alias the frame.
+func (r request) decode() (kmsg.Request, error) {
+	req := kmsg.RequestForKey(r.key)
+	req.SetVersion(r.version)
+	if err := req.ReadFrom(r.body); err != nil {
+		return nil, fmt.Errorf("%w: %w", errMalformed, err)
 	}
-	if cost > budget {
-		return nil, "", 0, fmt.Errorf("decoding would allocate %d bytes, %d are allowed", cost, budget)
-	}
-	if err := req.ReadFrom(body); err != nil {
-		return nil, "", 0, fmt.Errorf("%w: %w", errMalformed, err)
-	}
-	return req, clientID, cost, nil
+	return req, nil
 }
 
 // appendResponse appends a response's frame to dst.

@@ -18,6 +18,9 @@ type spec struct {
 	// served is the lowest version that is answered, where a lower one has to be
 	// advertised.
 	served int16
+	// clients is the highest version that clients use, where those above are for
+	// brokers; 0 means that all are for clients.
+	clients int16
 	// changes says what each version brought, lowest first.
 	changes []change
 	// deviations are differences from Apache Kafka that a client could notice.
@@ -109,13 +112,19 @@ func (s *spec) at(level int16) (r levelRange, ok bool) {
 	return r, ok
 }
 
-// maxVersion is the highest version of a key that is served at a feature level,
+// maxVersion is the highest version of a key that clients use at a feature level,
 // or -1 if the key is not served.
 func maxVersion(level, key int16) int16 {
-	if h := registered[key]; h != nil {
-		if r, ok := h.at(level); ok {
-			return r.max
-		}
+	h := registered[key]
+	if h == nil {
+		return -1
 	}
-	return -1
+	r, ok := h.at(level)
+	switch {
+	case !ok:
+		return -1
+	case h.clients > 0:
+		return min(r.max, h.clients)
+	}
+	return r.max
 }
