@@ -175,10 +175,10 @@ func TestPoisonRow(t *testing.T) {
 // every window that is still open.
 func TestSinkFailsAfterTheCommit(t *testing.T) {
 	cluster := newCluster(t)
-	src := &memSource{splits: rowsFor(11, 2, 2000), step: 50}
+	src := &memSource{splits: rowsFor(11, 2, 20_000), step: 20}
 	dir := t.TempDir()
 	broken := newTestGraph("sinkfail", src)
-	broken.sums.failAfter = 3
+	broken.sums.failAfter = 2
 	p := openPipeline(t, broken, cluster, dir)
 	if err := p.Run(t.Context()); !errors.Is(err, errBrokenPipe) {
 		t.Fatalf("Run: %v, want the sink's error", err)
