@@ -21,6 +21,8 @@ const (
 	maxString = 1<<refLenBits - 1
 	// maxArena is where refs end. A table meets its memory budget long before.
 	maxArena = 1 << (64 - refLenBits)
+	// noRef is no string's ref.
+	noRef = 1<<64 - 1
 )
 
 func (a *arena) add(b []byte) uint64 {

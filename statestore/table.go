@@ -1,6 +1,7 @@
 package statestore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -62,14 +63,15 @@ func (t *Table) Len() int { return t.live }
 // place. slots must be as long as sel. The only errors are ErrMemory and a key
 // beyond 16 MiB; the epoch must then be aborted.
 func (t *Table) Upsert(k *Keys, sel []int32, slots []Slot) error {
-	data, off := k.Data[:cap(k.Data)], k.Off
-	fresh := uint64(flagLive) | uint64(t.family.view.task.mark)
+	data, off, hashes, partitions := k.Data[:cap(k.Data)], k.Off, k.Hash, k.Partition
+	written := flagLive | uint64(t.family.view.task.mark)
 	rows, width := t.rows, t.width
 	entries, mask := t.idx.entries, t.idx.mask
+	slots = slots[:len(sel)]
 	for j, i := range sel {
 		from, n := int(off[i]), int(off[i+1]-off[i])
-		if n > inlineKey || from+inlineKey > len(data) || len(entries) == 0 {
-			slot, err := t.upsertKey(k.Partition[i], data[from:from+n], k.Hash[i])
+		if from+inlineKey > len(data) || n > maxString || len(entries) == 0 {
+			slot, err := t.upsertKey(partitions[i], data[from:from+n], hashes[i])
 			if err != nil {
 				return err
 			}
@@ -77,28 +79,40 @@ func (t *Table) Upsert(k *Keys, sel []int32, slots []Slot) error {
 			rows, entries, mask = t.rows, t.idx.entries, t.idx.mask
 			continue
 		}
-		key0 := binary.BigEndian.Uint64(data[from:]) & keepHigh[n]
-		key1 := binary.BigEndian.Uint64(data[from+8:]) & keepLow[n]
-		ident := uint64(uint16(k.Partition[i]))<<partitionShift | uint64(n)<<keyLenShift
-		tag := uint32(k.Hash[i])
-		for pos := tag & mask; ; pos = (pos + 1) & mask {
+		raw := data[from : from+inlineKey : from+inlineKey]
+		key0, key1 := binary.BigEndian.Uint64(raw), binary.BigEndian.Uint64(raw[8:])
+		ident := uint64(uint16(partitions[i])) << partitionShift
+		long := n > inlineKey
+		if long {
+			key1 = noRef // compare the bytes instead
+			ident |= longKey << keyLenShift
+		} else {
+			key0, key1 = key0&keepHigh[n], key1&keepLow[n]
+			ident |= uint64(n) << keyLenShift
+		}
+		tag := uint32(hashes[i])
+		pos := tag & mask
+		for {
 			e := entries[pos]
 			if uint32(e>>32) == tag && e != 0 {
 				at := (uint32(e) - 1) * width
 				row := rows[at : at+rowHeader : at+rowHeader]
-				if row[rowKey0] != key0 || row[rowKey1] != key1 || row[rowMeta]&identMask != ident {
-					continue
-				}
-				if row[rowMeta]&(flagLive|markMask) != fresh {
-					if err := t.touch(at); err != nil {
-						return err
+				if row[rowKey0] == key0 && row[rowMeta]&identMask == ident &&
+					(row[rowKey1] == key1 || long && bytes.Equal(t.arena.get(row[rowKey1]), data[from:from+n])) {
+					if row[rowMeta]&(flagLive|markMask) != written {
+						if err := t.touch(at); err != nil {
+							return err
+						}
 					}
+					slots[j] = at + rowHeader
+					break
 				}
-				slots[j] = at + rowHeader
-				break
-			}
-			if e == 0 {
-				at, err := t.insert(probe{key0: key0, key1: key1, ident: ident, tag: tag})
+			} else if e == 0 {
+				p := probe{key0: key0, key1: key1, ident: ident, tag: tag}
+				if long {
+					p.key1, p.long = 0, data[from:from+n]
+				}
+				at, err := t.insert(p)
 				if err != nil {
 					return err
 				}
@@ -106,6 +120,7 @@ func (t *Table) Upsert(k *Keys, sel []int32, slots []Slot) error {
 				rows, entries, mask = t.rows, t.idx.entries, t.idx.mask
 				break
 			}
+			pos = (pos + 1) & mask
 		}
 	}
 	return nil
