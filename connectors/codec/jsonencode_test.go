@@ -194,7 +194,7 @@ func BenchmarkJSONEncode(b *testing.B) {
 	schema := schemaOf(b, "auction: int64, price: float64, channel: string, at: timestamp")
 	var rows [][]any
 	for range 4096 {
-		rows = append(rows, []any{rng.IntN(10000), float64(rng.IntN(1e6)) / 100, "channel-9", 1_700_000_000_000_000 + rng.Int64N(1e12)})
+		rows = append(rows, []any{rng.IntN(10000), float64(rng.IntN(1e6)) / 100, "channel-9", 1_700_000_000_000_000 + rng.Int64N(1e9)})
 	}
 	batch := batchOf(schema, rows...)
 	e := newJSONEncoder(schema)

@@ -13,13 +13,10 @@ import (
 	"github.com/millrace/millrace/operators/columnar"
 )
 
-// The size of a batch of rows. Four thousand rows amortise what a batch costs and
-// keep its columns in the second-level cache; the bytes bound batches of large
-// records.
-const (
-	targetRows  = 4096
-	targetBytes = 4 << 20
-)
+// targetBytes bounds a batch of large records. Of small ones the number of rows
+// does: the default, 4096, amortises what a batch costs and keeps its columns in
+// the second-level cache.
+const targetBytes = 4 << 20
 
 // errTombstone is the decode error of a record without a value.
 var errTombstone = errors.New("the record has no value (a tombstone)")

@@ -25,10 +25,10 @@ type source struct {
 	batchRows int
 }
 
-func newSource(env connectors.Env, node, topic string, start start, decoder func() (codec.Decoder, error)) *source {
+func newSource(env connectors.Env, node, topic string, start start, batchRows int, decoder func() (codec.Decoder, error)) *source {
 	c := client.New(env.Cluster, client.Options{})
 	return &source{
-		node: node, topic: topic, start: start, decoder: decoder, client: c, batchRows: targetRows,
+		node: node, topic: topic, start: start, decoder: decoder, client: c, batchRows: batchRows,
 		fetcher: c.NewFetcher(client.FetcherOptions{Isolation: client.ReadCommitted}),
 	}
 }

@@ -95,9 +95,7 @@ func planSource(in connectors.SourceInput) (*connectors.SourcePlan, error) {
 		Schema: schema, Topic: name,
 		New: func(env connectors.Env, want []string) (connectors.Source, error) {
 			decoder := func() (codec.Decoder, error) { return f.NewDecoder(schema, want, in.Format.Config) }
-			src := newSource(env, in.Name, name, start, decoder)
-			src.batchRows = int(in.Config.Get("batch_rows").Int)
-			return src, nil
+			return newSource(env, in.Name, name, start, int(in.Config.Get("batch_rows").Int), decoder), nil
 		},
 	}, nil
 }
