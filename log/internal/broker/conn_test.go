@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -216,4 +217,28 @@ func TestStrictOverwritesBuffersThatWereHandled(t *testing.T) {
 	if got := string(<-kept); got == "records" {
 		t.Fatal("the handler's bytes are whole after it has returned")
 	}
+}
+
+// Whoever announces a large request and sends nothing must not hold the memory that
+// others need.
+func TestASilentSenderDoesNotKeepOthersOut(t *testing.T) {
+	_, addr := testBroker(t, Limits{RequestBytes: 100 << 20, ChunkTime: 20 * time.Millisecond})
+	silent := dial(t, addr)
+	head := binary.BigEndian.AppendUint32(nil, 100<<20)
+	head = append(head, 0, keyProduce, 0, 9, 0, 0, 0, 1)
+	silent.send(head) // all of the budget
+	alive(t, addr)
+	silent.closed()
+}
+
+// What alone decodes to more than there is for all is refused, not waited for.
+func TestARequestBeyondTheDecodeBudgetIsRefused(t *testing.T) {
+	_, addr := testBroker(t, Limits{DecodeBytes: 10_000})
+	req := kmsg.NewPtrMetadataRequest()
+	req.Version = 9
+	req.Topics = make([]kmsg.MetadataRequestTopic, 2000)
+	w := dial(t, addr)
+	w.send(frameOf(req, 1))
+	w.closed()
+	alive(t, addr)
 }

@@ -61,7 +61,7 @@ func (w *walker) field(f *shapeField, flexible bool) bool {
 		if f.pointer {
 			w.cost += costPointer
 		}
-		return ok && w.text(n)
+		return ok && (n >= 0 || f.pointer) && w.text(n)
 	case kindBytes:
 		n, ok := w.length(flexible)
 		return ok && w.skip(max(n, 0))
@@ -98,7 +98,7 @@ func (w *walker) array(f *shapeField, flexible bool) bool {
 			continue
 		}
 		l, ok := w.stringLen(flexible)
-		if !ok || !w.text(l) {
+		if !ok || l < 0 || !w.text(l) {
 			return false
 		}
 	}
