@@ -39,16 +39,24 @@ func TestDocsAreCurrent(t *testing.T) {
 	}
 }
 
-// The example in the introduction is a pipeline, and lint has nothing to say of it.
-func TestIntroductionIsAPipeline(t *testing.T) {
-	_, rest, _ := strings.Cut(string(dsl.Docs(catalog)), "```yaml\n")
-	example, _, _ := strings.Cut(rest, "```")
-	g, err := dsl.Parse("introduction.yaml", []byte(example), catalog)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, example)
-	}
-	if warnings := dsl.Lint(g); len(warnings) > 0 {
-		t.Errorf("lint says\n%v", warnings)
+// The examples that people see first are pipelines, and lint has nothing to say of
+// them.
+func TestFirstExamplesArePipelines(t *testing.T) {
+	for _, path := range []string{"intro.md", "../README.md"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(text), "```yaml\n")
+		example, _, _ := strings.Cut(rest, "```")
+		g, err := dsl.Parse(path, []byte(example), catalog)
+		if err != nil {
+			t.Errorf("%v\n%s", err, example)
+			continue
+		}
+		if warnings := dsl.Lint(g); len(warnings) > 0 {
+			t.Errorf("lint says\n%v", warnings)
+		}
 	}
 }
 

@@ -1,12 +1,9 @@
 package dsl
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/millrace/millrace/operators/columnar"
 	"github.com/millrace/millrace/operators/spec"
@@ -221,135 +218,4 @@ func plainValue(v spec.Value) any {
 		return v.Text
 	}
 	return nil
-}
-
-// text lays the description out for a terminal.
-func (d *description) text() []byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "pipeline %s", d.Pipeline)
-	if d.Description != "" {
-		fmt.Fprintf(&b, ": %s", strings.TrimSpace(d.Description))
-	}
-	b.WriteString("\n\n")
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "  class\t%s\n", d.Class)
-	fmt.Fprintf(w, "  guarantee\t%s\n", d.Guarantee)
-	fmt.Fprintf(w, "  ends by itself\t%s\n", map[bool]string{true: "yes", false: "no"}[d.Bounded])
-	fmt.Fprintf(w, "  state partitions\t%d\n", d.Options.StatePartitions)
-	fmt.Fprintf(w, "  epoch\tat most %s or %s\n", d.Options.EpochMax, bytesText(d.Options.UncommittedMaxBytes))
-	fmt.Fprintf(w, "  checkpoint\tevery %s\n", d.Options.Checkpoint)
-	fmt.Fprintf(w, "  state memory\t%s\n", bytesText(d.Options.StateMemoryBytes))
-	fmt.Fprintf(w, "  max skew\t%s\n", d.Options.MaxSkew)
-	w.Flush()
-	for _, n := range d.Nodes {
-		n.text(&b)
-	}
-	return b.Bytes()
-}
-
-// text lays out one node. What is true of every node is left out.
-func (n *nodeDescription) text(b *bytes.Buffer) {
-	fmt.Fprintf(b, "\n%s %s: %s\n", n.Kind, n.Name, n.Verb)
-	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	line := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(w, "  %s\t%s\n", name, value)
-		}
-	}
-	line("about", strings.Join(strings.Fields(n.Description), " "))
-	line("was", n.Was)
-	line("from", strings.Join(n.From, ", "))
-	line("format", n.Format)
-	if n.Kind != Sink.String() || len(n.Schema) > 0 {
-		line("schema", columnsText(n.Schema))
-	}
-	if len(n.Reads) < len(n.Schema) && n.Kind == Source.String() {
-		line("decodes", orNothing(strings.Join(n.Reads, ", ")))
-	}
-	line("event time", n.EventTime)
-	line("key", strings.Join(n.Key, ", "))
-	if n.Global {
-		line("key", "none: all rows meet in one task")
-	}
-	line("tasks", n.Parallelism)
-	line("state", n.State)
-	line("class", n.Class)
-	if n.Lateness != "" {
-		line("lateness", n.Lateness+map[bool]string{true: ", decided here", false: ", decided before"}[n.DecidesLate])
-	}
-	line("guarantee", n.Guarantee)
-	line("on error", n.OnError)
-	for _, e := range n.Expressions {
-		line("in "+e.Mode, strings.Join(strings.Fields(e.Text), " "))
-	}
-	w.Flush()
-}
-
-func columnsText(columns []columnDescription) string {
-	var parts []string
-	for _, c := range columns {
-		parts = append(parts, c.Name+" "+c.Type)
-	}
-	return orNothing(strings.Join(parts, ", "))
-}
-
-func orNothing(s string) string {
-	if s == "" {
-		return "nothing"
-	}
-	return s
-}
-
-// mermaid draws the graph in the language of mermaid.js. Nodes have numbers for
-// names there, so that no name of the user's can be read as syntax.
-func (d *description) mermaid() []byte {
-	var b bytes.Buffer
-	b.WriteString("flowchart LR\n")
-	number := map[string]int{}
-	for i, n := range d.Nodes {
-		if n.Kind != Sink.String() {
-			number[n.Name] = i
-		}
-		open, shut := "[", "]"
-		switch n.Kind {
-		case Source.String():
-			open, shut = "([", "])"
-		case Sink.String():
-			open, shut = "[/", "/]"
-		}
-		fmt.Fprintf(&b, "  n%d%s\"%s<br/><small>%s</small>\"%s\n", i, open, mermaidText(n.Name), mermaidText(n.Verb), shut)
-	}
-	if d.readsErrors() {
-		b.WriteString("  errors{{\"errors\"}}\n")
-	}
-	for i, n := range d.Nodes {
-		for _, from := range n.From {
-			name, port, _ := strings.Cut(from, ".")
-			switch {
-			case from == errorsName:
-				fmt.Fprintf(&b, "  errors -.-> n%d\n", i)
-			case port != "":
-				fmt.Fprintf(&b, "  n%d -. %s .-> n%d\n", number[name], mermaidText(port), i)
-			default:
-				fmt.Fprintf(&b, "  n%d --> n%d\n", number[name], i)
-			}
-		}
-	}
-	return b.Bytes()
-}
-
-func (d *description) readsErrors() bool {
-	for _, n := range d.Nodes {
-		for _, from := range n.From {
-			if from == errorsName {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// mermaidText makes a text safe between mermaid's quotes.
-func mermaidText(s string) string {
-	return strings.NewReplacer(`"`, "#quot;", "<", "#lt;", ">", "#gt;").Replace(s)
 }

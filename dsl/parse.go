@@ -66,7 +66,6 @@ type reader struct {
 	sinks   map[string]*draft
 	own     *Policy // the pipeline's on_error, if it is given
 	ownPos  spec.Pos
-	options spec.Config
 }
 
 // sorted are the faults in the order of the file.

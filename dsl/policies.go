@@ -1,5 +1,7 @@
 package dsl
 
+import "github.com/millrace/millrace/operators/spec"
+
 // policies settles what happens to failing rows at every node: what the node
 // says, else what the pipeline says, else `route` where the error port is read and
 // `fail` where it is not. An action that nobody chose never loses a row.
@@ -68,4 +70,16 @@ func readPorts(drafts []*draft) map[Edge]bool {
 		}
 	}
 	return read
+}
+
+// policy reads `on_error`.
+func policy(c spec.Config) Policy {
+	p := Policy{MaxRate: c.Get("max_rate").Float}
+	switch c.Get("action").Text {
+	case "route":
+		p.Action = Route
+	case "drop":
+		p.Action = Drop
+	}
+	return p
 }
