@@ -151,11 +151,14 @@ func (c *Core) producer(id int64) *producer {
 // writeMarker appends the end of a transaction and decides its offsets. A marker that
 // was written before (the coordinator did not hear of it, or has been replaced) is a
 // success without a record: KAFKA-19999 left transactions hanging for ever over that.
+// One of version 2 whose epoch the open transaction has already belongs to the
+// transaction before and comes twice (KIP-1228).
 func (c *Core) writeMarker(in WriteMarker) {
 	m := in.Marker
 	p := c.producers[m.ProducerID]
 	switch {
-	case p != nil && (m.ProducerEpoch < p.epoch || m.CoordinatorEpoch < p.coordinatorEpoch):
+	case p != nil && (m.ProducerEpoch < p.epoch || m.CoordinatorEpoch < p.coordinatorEpoch),
+		p != nil && m.ProducerEpoch == p.epoch && p.open && m.Version >= 2:
 		c.out.Add(core.Reply{ID: in.ID, Response: coord.ErrMarkerFenced})
 		return
 	case p != nil && m.ProducerEpoch == p.epoch && !p.open:

@@ -66,7 +66,7 @@ func NewCoordinator(o Options) *Coordinator {
 	}
 	c := &Coordinator{opts: o, ids: newAllocator(o.ProducerIDs), ongoing: newOngoing(), guards: newGuards()}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.writer = &writer{markers: o.Markers, guards: c.guards, logger: o.Logger, ctx: c.ctx, wg: &c.wg}
+	c.writer = newWriter(c.ctx, o.Markers, c.guards, &c.wg, o.Logger)
 	c.host = coord.NewHost(coord.HostOptions{
 		Topic: coord.TransactionTopic, Partitions: o.Partitions, Driver: o.Driver, Logger: o.Logger,
 		New: func(_, epoch int32, wall time.Time) coord.Replayable {

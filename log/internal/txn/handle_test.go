@@ -104,13 +104,17 @@ func (b *broker) must(req kmsg.Request) kmsg.Response {
 
 func (b *broker) init(id string) (int64, int16) {
 	b.t.Helper()
-	req := kmsg.NewPtrInitProducerIDRequest()
-	req.Version, req.TransactionalID, req.TransactionTimeoutMillis = 5, &id, 60_000
-	resp := b.must(req).(*kmsg.InitProducerIDResponse)
+	resp := b.must(initRequest(id)).(*kmsg.InitProducerIDResponse)
 	if resp.ErrorCode != 0 {
 		b.t.Fatalf("InitProducerId: %v", kerr.ErrorForCode(resp.ErrorCode))
 	}
 	return resp.ProducerID, resp.ProducerEpoch
+}
+
+func initRequest(id string) kmsg.Request {
+	req := kmsg.NewPtrInitProducerIDRequest()
+	req.Version, req.TransactionalID, req.TransactionTimeoutMillis = 5, &id, 60_000
+	return req
 }
 
 func (b *broker) end(id string, version int16, pid int64, epoch int16, commit bool) *kmsg.EndTxnResponse {

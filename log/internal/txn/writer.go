@@ -13,9 +13,14 @@ import (
 // maxRounds bounds the calls of MarkerWriter.WriteMarkers under way.
 const maxRounds = 4
 
-// writer has markers written. A round takes all that are waiting, of all
-// transactions, so that under load one append per partition and one request per
-// broker carry many of them.
+// writer has markers written.
+//
+//  1. A round takes all that are waiting, of all transactions, so that under load one
+//     append per partition and one request per broker carry many of them.
+//  2. Of one transactional id, one job is under way at a time. When a core starts again
+//     from its log it sends markers anew, while a round of the old core may still be
+//     running. A marker of that round that came after the new ones could end the next
+//     transaction of the same producer.
 type writer struct {
 	markers coord.MarkerWriter
 	guards  *guards
@@ -25,7 +30,12 @@ type writer struct {
 
 	mu     sync.Mutex
 	jobs   []writeJob
+	busy   map[string][]writeJob // by transactional id under way: what waits behind
 	rounds int
+}
+
+func newWriter(ctx context.Context, markers coord.MarkerWriter, g *guards, wg *sync.WaitGroup, logger *slog.Logger) *writer {
+	return &writer{markers: markers, guards: g, logger: logger, ctx: ctx, wg: wg, busy: map[string][]writeJob{}}
 }
 
 type writeJob struct {
@@ -53,6 +63,11 @@ func (w *writer) put(m Markers, answer func(core.Input)) {
 func (w *writer) enqueue(job writeJob) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if behind, ok := w.busy[job.TransactionalID]; ok {
+		w.busy[job.TransactionalID] = append(behind, job)
+		return
+	}
+	w.busy[job.TransactionalID] = nil
 	w.jobs = append(w.jobs, job)
 	if w.rounds < maxRounds {
 		w.rounds++
@@ -73,6 +88,22 @@ func (w *writer) round() {
 		}
 		w.mu.Unlock()
 		w.write(jobs)
+		w.finished(jobs)
+	}
+}
+
+// finished lets go on what waited behind jobs.
+func (w *writer) finished(jobs []writeJob) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, j := range jobs {
+		behind := w.busy[j.TransactionalID]
+		if len(behind) == 0 {
+			delete(w.busy, j.TransactionalID)
+			continue
+		}
+		w.jobs = append(w.jobs, behind[0])
+		w.busy[j.TransactionalID] = behind[1:]
 	}
 }
 
