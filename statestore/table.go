@@ -63,6 +63,18 @@ func (t *Table) Len() int { return t.live }
 // place. slots must be as long as sel. The only errors are ErrMemory and a key
 // beyond 16 MiB; the epoch must then be aborted.
 func (t *Table) Upsert(k *Keys, sel []int32, slots []Slot) error {
+	_, err := t.upsert(k, sel, slots, nil, false)
+	return err
+}
+
+// UpsertNew is Upsert, and reports which elements of sel made a new key: it appends
+// their indexes into sel to fresh. Of several elements with one new key it is the
+// first.
+func (t *Table) UpsertNew(k *Keys, sel []int32, slots []Slot, fresh []int32) ([]int32, error) {
+	return t.upsert(k, sel, slots, fresh, true)
+}
+
+func (t *Table) upsert(k *Keys, sel []int32, slots []Slot, fresh []int32, track bool) ([]int32, error) {
 	data, off, hashes, partitions := k.Data[:cap(k.Data)], k.Off, k.Hash, k.Partition
 	written := flagLive | uint64(t.family.view.task.mark)
 	rows, width := t.rows, t.width
@@ -71,11 +83,15 @@ func (t *Table) Upsert(k *Keys, sel []int32, slots []Slot) error {
 	for j, i := range sel {
 		from, n := int(off[i]), int(off[i+1]-off[i])
 		if from+inlineKey > len(data) || n > maxString || len(entries) == 0 {
+			live := t.live
 			slot, err := t.upsertKey(partitions[i], data[from:from+n], hashes[i])
 			if err != nil {
-				return err
+				return fresh, err
 			}
 			slots[j] = slot
+			if track && t.live > live {
+				fresh = append(fresh, int32(j))
+			}
 			rows, entries, mask = t.rows, t.idx.entries, t.idx.mask
 			continue
 		}
@@ -100,8 +116,11 @@ func (t *Table) Upsert(k *Keys, sel []int32, slots []Slot) error {
 				if row[rowKey0] == key0 && row[rowMeta]&identMask == ident &&
 					(row[rowKey1] == key1 || long && bytes.Equal(t.arena.get(row[rowKey1]), data[from:from+n])) {
 					if row[rowMeta]&(flagLive|markMask) != written {
+						if track && row[rowMeta]&flagLive == 0 {
+							fresh = append(fresh, int32(j))
+						}
 						if err := t.touch(at); err != nil {
-							return err
+							return fresh, err
 						}
 					}
 					slots[j] = at + rowHeader
@@ -114,28 +133,16 @@ func (t *Table) Upsert(k *Keys, sel []int32, slots []Slot) error {
 				}
 				at, err := t.insert(p)
 				if err != nil {
-					return err
+					return fresh, err
+				}
+				if track {
+					fresh = append(fresh, int32(j))
 				}
 				slots[j] = at + rowHeader
 				rows, entries, mask = t.rows, t.idx.entries, t.idx.mask
 				break
 			}
 			pos = (pos + 1) & mask
-		}
-	}
-	return nil
-}
-
-// UpsertNew is Upsert, and reports which elements of sel made a new key: it appends
-// their indexes into sel to fresh.
-func (t *Table) UpsertNew(k *Keys, sel []int32, fresh []int32) ([]int32, error) {
-	for j, i := range sel {
-		before := t.live
-		if _, err := t.upsertKey(k.Partition[i], k.Data[k.Off[i]:k.Off[i+1]], k.Hash[i]); err != nil {
-			return fresh, err
-		}
-		if t.live > before {
-			fresh = append(fresh, int32(j))
 		}
 	}
 	return fresh, nil

@@ -129,12 +129,12 @@ func (ts *Tables) Drop(ns int64) {
 	if t == nil {
 		return
 	}
-	t.rollback()
 	ts.detach(t)
 	if t.created {
-		ts.recycle(t)
+		ts.recycle(t) // nothing outside the epoch knows it
 		return
 	}
+	t.rollback()
 	ts.dropped = append(ts.dropped, t)
 	ts.view.task.dropped = append(ts.view.task.dropped, t)
 }

@@ -41,10 +41,14 @@ type distinct struct {
 	keys     columnar.Keys // group and element
 	from     []int32       // of each key, the index into the part's rows
 	all      []int32       // 0, 1, 2, ...
+	slots    []statestore.Slot
 	fresh    []int32
 	cols     [1]arrow.Array
 	selected columnar.Batch
 }
+
+// slack lets lookups load the last keys whole.
+var slack [16]byte
 
 // elementLayout: an element has no value.
 var elementLayout = statestore.Layout{}
@@ -62,7 +66,11 @@ func (d *distinct) add(p *part, arg arrow.Array) error {
 	d.encoder.Encode(&d.selected, []int{0}, 1, &d.elements)
 	d.join(p, arg)
 	d.fresh = d.fresh[:0]
-	fresh, err := d.tables.At(p.end).UpsertNew((*statestore.Keys)(&d.keys), d.all[:len(d.keys.Hash)], d.fresh)
+	n := len(d.keys.Hash)
+	if cap(d.slots) < n {
+		d.slots = make([]statestore.Slot, max(n, len(p.keys.Hash)))
+	}
+	fresh, err := d.tables.At(p.end).UpsertNew((*statestore.Keys)(&d.keys), d.all[:n], d.slots[:n], d.fresh)
 	if err != nil {
 		return err
 	}
@@ -95,6 +103,7 @@ func (d *distinct) join(p *part, arg arrow.Array) {
 	for i := len(d.all); i < len(k.Hash); i++ {
 		d.all = append(d.all, int32(i))
 	}
+	k.Data = append(k.Data, slack[:]...)[:len(k.Data)]
 }
 
 func (d *distinct) emit(t *statestore.Table, slots []statestore.Slot, out *columnar.Buffer, fail func(int, error)) {
