@@ -64,7 +64,7 @@ func (f *file) config(fields []spec.Field, t *tree, at spec.Pos, what string) sp
 // that begins with a bracket.
 func looksLikeExpression(fields []spec.Field, t *tree) bool {
 	return t.shape == isList || t.shape == isMapping && t.flow && len(t.entries) > 0 &&
-		!slices.ContainsFunc(t.entries, func(m member) bool { return nearest(m.key, fieldNames(fields)) != "" })
+		!slices.ContainsFunc(t.entries, func(m member) bool { return spec.Nearest(m.key, fieldNames(fields)) != "" })
 }
 
 // keys sorts a mapping's values by field, reporting keys that no field has. It
@@ -73,8 +73,8 @@ func (f *file) keys(fields []spec.Field, t *tree, what string, given map[string]
 	misspelt := map[string]bool{}
 	for _, m := range t.entries {
 		if !slices.ContainsFunc(fields, func(fd spec.Field) bool { return fd.Name == m.key }) {
-			f.faultf(m.pos, "unknown-key", "%s has no key %q", orPipeline(what), m.key).Hint = didYouMean(m.key, fieldNames(fields))
-			misspelt[nearest(m.key, fieldNames(fields))] = true
+			f.faultf(m.pos, "unknown-key", "%s has no key %q", orPipeline(what), m.key).Hint = spec.DidYouMean(m.key, fieldNames(fields))
+			misspelt[spec.Nearest(m.key, fieldNames(fields))] = true
 			continue
 		}
 		given[m.key] = m.value

@@ -45,7 +45,7 @@ func (r *reader) checkEventTime(d *draft) {
 	}
 	i := d.Schema.Index(et.Field)
 	if i < 0 {
-		r.faultf(et.Pos, "unknown-column", "%s has no column %q", d.Name, et.Field).Hint = didYouMean(et.Field, d.Schema.Names())
+		r.faultf(et.Pos, "unknown-column", "%s has no column %q", d.Name, et.Field).Hint = spec.DidYouMean(et.Field, d.Schema.Names())
 		return
 	}
 	if c := d.Schema.Columns[i]; c.Type.Kind != columnar.Timestamp {

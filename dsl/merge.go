@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/operators/columnar"
+	"github.com/millrace/millrace/operators/spec"
 )
 
 // merged is what arrives at one input.
@@ -58,7 +59,7 @@ func (r *reader) arriving(d *draft, e Edge) (merged, bool) {
 	schema, ok := from.Ports[e.Port]
 	if !ok {
 		f := r.faultf(d.fromPos, "unknown-port", "%s has no port %q", from.Name, e.Port)
-		if f.Hint = didYouMean(e.Port, portNames(from.Node)); e.Port == latePort {
+		if f.Hint = spec.DidYouMean(e.Port, portNames(from.Node)); e.Port == latePort {
 			f.Hint = "its inputs differ in their columns, so its late rows have no common form"
 		}
 		return merged{}, false

@@ -144,8 +144,8 @@ func (r *reader) unknownKey(d *draft, m member, common []string) {
 	}
 	known := append(slices.Clone(common), r.catalog.verbs(d.Kind)...)
 	e := r.faultf(m.pos, "unknown-key", "%q is neither a verb nor a key of %s", m.key, a(d.Kind))
-	if e.Hint = r.verbHint(d.Kind); nearest(m.key, known) != "" {
-		e.Hint = didYouMean(m.key, known)
+	if e.Hint = r.verbHint(d.Kind); spec.Nearest(m.key, known) != "" {
+		e.Hint = spec.DidYouMean(m.key, known)
 	}
 }
 
@@ -263,7 +263,7 @@ func (r *reader) readFormat(d *draft, v verb) {
 	}
 	format, known := r.catalog.format(name)
 	if !known || !slices.Contains(v.formats, name) {
-		r.faultf(pos, "unknown-value", "%s has no format %q", d.Verb, name).Hint = didYouMean(name, v.formats)
+		r.faultf(pos, "unknown-value", "%s has no format %q", d.Verb, name).Hint = spec.DidYouMean(name, v.formats)
 		return
 	}
 	d.Format = connectors.Format{Name: name, Config: r.config(format.Fields, at, pos, "format."+name)}

@@ -116,7 +116,7 @@ func (r *reader) planSink(d *draft) {
 	}
 	for _, key := range d.Key {
 		if m.schema.Index(key.Text) < 0 {
-			r.faultf(key.Pos, "unknown-column", "the rows of %s have no column %q", d.Name, key.Text).Hint = didYouMean(key.Text, m.schema.Names())
+			r.faultf(key.Pos, "unknown-column", "the rows of %s have no column %q", d.Name, key.Text).Hint = spec.DidYouMean(key.Text, m.schema.Names())
 			ok = false
 		}
 	}

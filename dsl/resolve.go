@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/millrace/millrace/operators/spec"
 )
 
 // resolve turns the names in `from` into edges.
@@ -46,7 +48,7 @@ func (r *reader) inputs(d *draft) []string {
 	}
 	for _, given := range slices.Sorted(maps.Keys(d.from)) {
 		if !slices.Contains(s.Inputs, given) {
-			r.faultf(d.fromPos, "unknown-key", "%s has no input %q", d.Verb, given).Hint = didYouMean(given, s.Inputs)
+			r.faultf(d.fromPos, "unknown-key", "%s has no input %q", d.Verb, given).Hint = spec.DidYouMean(given, s.Inputs)
 		}
 	}
 	for _, input := range s.Inputs {
@@ -69,7 +71,7 @@ func (r *reader) edge(d *draft, ref reference) (Edge, bool) {
 		r.faultf(ref.pos, "sink-as-input", "%s is a sink; nothing reads from a sink", name).Hint = "read what the sink reads"
 		return Edge{}, false
 	case from == nil:
-		r.faultf(ref.pos, "unknown-name", "there is no source or operator %q", name).Hint = didYouMean(ref.text, r.readable())
+		r.faultf(ref.pos, "unknown-name", "there is no source or operator %q", name).Hint = spec.DidYouMean(ref.text, r.readable())
 		return Edge{}, false
 	case hasPort && port == "":
 		r.faultf(ref.pos, "unknown-port", "a port's name is missing after %s.", name).Hint = "known are " + name + ".late and " + name + ".errors"
@@ -106,5 +108,6 @@ func (r *reader) readable() []string {
 			names = append(names, name+"."+latePort, name+"."+errorsPort)
 		}
 	}
+	slices.Sort(names)
 	return names
 }

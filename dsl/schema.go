@@ -55,7 +55,7 @@ func typeHint(text string) string {
 	if ours, ok := otherTypes[base]; ok {
 		return "did you mean " + ours + suffix + "?"
 	}
-	if best := nearest(base, columnar.TypeNames); best != "" {
+	if best := spec.Nearest(base, columnar.TypeNames); best != "" {
 		return "did you mean " + best + suffix + "?"
 	}
 	return "known are " + strings.Join(columnar.TypeNames, ", ") + ", each with |null"

@@ -2,6 +2,7 @@ package dsl
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -63,7 +64,7 @@ func (r *reader) tests(t *tree) {
 // step checks one step: a mapping with one key.
 func (r *reader) step(t *tree) {
 	if t.shape != isMapping || len(t.entries) != 1 {
-		r.faultf(t.pos, "type", "a step is a mapping with one key").Hint = didYouMean("", steps)
+		r.faultf(t.pos, "type", "a step is a mapping with one key").Hint = spec.DidYouMean("", steps)
 		return
 	}
 	m := t.entries[0]
@@ -76,10 +77,10 @@ func (r *reader) step(t *tree) {
 		r.advance(m)
 	case "crash":
 		if m.value.shape != isScalar || !slices.Contains(crashes, m.value.text) {
-			r.faultf(m.value.pos, "unknown-value", "%q is not a moment to crash at", m.value.text).Hint = didYouMean(m.value.text, crashes)
+			r.faultf(m.value.pos, "unknown-value", "%q is not a moment to crash at", m.value.text).Hint = spec.DidYouMean(m.value.text, crashes)
 		}
 	default:
-		r.faultf(m.pos, "unknown-key", "%q is not a step", m.key).Hint = didYouMean(m.key, steps)
+		r.faultf(m.pos, "unknown-key", "%q is not a step", m.key).Hint = spec.DidYouMean(m.key, steps)
 	}
 }
 
@@ -112,7 +113,7 @@ func (r *reader) row(t *tree, node string, schema *columnar.Schema) {
 	}
 	for _, m := range t.entries {
 		if schema != nil && schema.Index(m.key) < 0 {
-			r.faultf(m.pos, "unknown-column", "the rows of %s have no column %q", node, m.key).Hint = didYouMean(m.key, schema.Names())
+			r.faultf(m.pos, "unknown-column", "the rows of %s have no column %q", node, m.key).Hint = spec.DidYouMean(m.key, schema.Names())
 		}
 	}
 }
@@ -137,11 +138,8 @@ func (r *reader) advance(m member) {
 func (r *reader) known(node member, schemas map[string]*columnar.Schema, kind string) (*columnar.Schema, bool) {
 	schema, ok := schemas[node.key]
 	if !ok {
-		var names []string
-		for name := range schemas {
-			names = append(names, name)
-		}
-		r.faultf(node.pos, "unknown-name", "there is no %s %q", kind, node.key).Hint = didYouMean(node.key, names)
+		names := slices.Sorted(maps.Keys(schemas))
+		r.faultf(node.pos, "unknown-name", "there is no %s %q", kind, node.key).Hint = spec.DidYouMean(node.key, names)
 	}
 	return schema, ok
 }

@@ -55,9 +55,9 @@ func (f *file) scalarValue(field spec.Field, t *tree, what string, v *spec.Value
 		e := f.faultf(t.pos, "type", "%s: %s", what, err)
 		switch {
 		case field.Type == spec.Enum:
-			e.Rule, e.Hint = "unknown-value", didYouMean(t.text, field.Values)
-		case nearest(t.text, field.Values) != "":
-			e.Hint = didYouMean(t.text, field.Values)
+			e.Rule, e.Hint = "unknown-value", spec.DidYouMean(t.text, field.Values)
+		case spec.Nearest(t.text, field.Values) != "":
+			e.Hint = spec.DidYouMean(t.text, field.Values)
 		case len(field.Values) > 0:
 			e.Hint = "or write " + strings.Join(field.Values, " or ")
 		}

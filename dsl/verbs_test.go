@@ -68,7 +68,7 @@ func check(v spec.Value, s *columnar.Schema) ([]string, error) {
 		}
 		if s.Index(word) < 0 {
 			e := spec.Errorf(v.At(utf8.RuneCountInString(v.Text[:m[0]])), "unknown-column", "there is no column %q", word)
-			e.Hint = didYouMean(word, s.Names())
+			e.Hint = spec.DidYouMean(word, s.Names())
 			return nil, e
 		}
 		columns = append(columns, word)
@@ -152,7 +152,7 @@ func aggregateSpec() *operators.Spec {
 				i := in.Inputs[0].Index(k.Text)
 				if i < 0 {
 					e := spec.Errorf(k.Pos, "unknown-column", "there is no column %q", k.Text)
-					e.Hint = didYouMean(k.Text, in.Inputs[0].Names())
+					e.Hint = spec.DidYouMean(k.Text, in.Inputs[0].Names())
 					return nil, e
 				}
 				columns = append(columns, in.Inputs[0].Columns[i])

@@ -3,22 +3,35 @@ package spec
 import "strings"
 
 // DidYouMean is the hint for a name that is not among the known ones: the nearest
-// of them if it is near enough to be a slip of the finger (one edit in short names,
-// a third of the letters in longer ones), else all of them if they are few.
+// of them if there is one, else all of them if they are few.
 func DidYouMean(name string, known []string) string {
+	best := Nearest(name, known)
+	switch {
+	case best != "":
+		return "did you mean " + best + "?"
+	case len(known) == 1:
+		return "the only one is " + known[0]
+	case len(known) > 0 && len(known) <= 12:
+		return "known are " + strings.Join(known, ", ")
+	}
+	return ""
+}
+
+// Nearest is the known name that name most likely was meant to be: near enough to be
+// a slip of the finger (one edit in short names, a third of the letters in longer
+// ones), in whatever case; "" if none is. Of equally near ones the first in the
+// alphabet wins.
+func Nearest(name string, known []string) string {
+	if name == "" {
+		return ""
+	}
 	best, fewest := "", max(1, min(3, len(name)/3))+1
 	for _, k := range known {
 		if d := edits(strings.ToLower(name), strings.ToLower(k), fewest); d < fewest || d == fewest && best != "" && k < best {
 			best, fewest = k, d
 		}
 	}
-	switch {
-	case best != "":
-		return "did you mean " + best + "?"
-	case len(known) > 0 && len(known) <= 12:
-		return "known are " + strings.Join(known, ", ")
-	}
-	return ""
+	return best
 }
 
 // edits counts the insertions, deletions, substitutions and swaps of neighbours
