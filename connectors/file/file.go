@@ -98,7 +98,7 @@ func planSink(in connectors.SinkInput) (*connectors.SinkPlan, error) {
 			if err != nil {
 				return nil, err
 			}
-			return newSink(absolute(env.Dir, in.Config.Get("path").Text), e), nil
+			return newSink(absolute(env.Dir, in.Config.Get("path").Text), env.Pipeline+"/"+env.Node, e), nil
 		},
 	}, nil
 }

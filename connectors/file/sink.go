@@ -6,19 +6,26 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/millrace/millrace/connectors/codec"
 	"github.com/millrace/millrace/operators/columnar"
 )
 
 // sink appends rows to a file and cuts it back to the last committed length.
+//
+// Until the first epoch has committed there is no such length: what the file held
+// before the pipeline first ran is to stay, and what a crash leaves of the first
+// epoch is to go. So that a restart can tell them apart, the file's length is
+// noted beside it (see mark) before the first byte is written, and the note is
+// removed by the first commit.
 type sink struct {
 	path    string
+	owner   string // the pipeline and its node
 	encoder codec.Encoder
 	file    *os.File
 	length  int64 // bytes in the file
-	base    int64 // bytes it had before this life's first epoch
+	base    int64 // bytes it had before the pipeline first ran; -1 once that does not matter
+	marked  bool  // base is noted beside the file
 	buf     []byte
 	dirty   bool // something was written since the last Prepare
 	row     []byte
@@ -33,7 +40,9 @@ type handle struct {
 // flushBytes is how much is gathered before it is written to the file.
 const flushBytes = 256 << 10
 
-func newSink(path string, e codec.Encoder) *sink { return &sink{path: path, encoder: e} }
+func newSink(path, owner string, e codec.Encoder) *sink {
+	return &sink{path: path, owner: owner, encoder: e}
+}
 
 // Write implements connectors.StagedSink.
 func (s *sink) Write(b *columnar.Batch, rowError func(int32, error)) error {
@@ -67,6 +76,12 @@ func (s *sink) append(line []byte) {
 }
 
 func (s *sink) flush() error {
+	if s.base >= 0 && !s.marked {
+		if err := writeMark(s.path, mark{s.owner, s.base}); err != nil {
+			return err
+		}
+		s.marked = true
+	}
 	n, err := s.file.Write(s.buf)
 	s.length += int64(n)
 	s.buf = s.buf[:copy(s.buf, s.buf[n:])]
@@ -93,10 +108,21 @@ func (s *sink) Prepare(context.Context, uint64) ([]byte, error) {
 
 // Commit implements connectors.StagedSink: the rows are where they belong since
 // Prepare.
-func (s *sink) Commit(context.Context, []byte) error { return nil }
+func (s *sink) Commit(context.Context, []byte) error {
+	return s.unmark()
+}
 
-// Recover implements connectors.StagedSink. Without an earlier epoch the file
-// keeps what it held before the pipeline first ran.
+// unmark forgets the length before the first epoch, which has committed.
+func (s *sink) unmark() error {
+	s.base = -1
+	if !s.marked {
+		return nil
+	}
+	s.marked = false
+	return removeMark(s.path)
+}
+
+// Recover implements connectors.StagedSink.
 func (s *sink) Recover(_ context.Context, last []byte) error {
 	s.buf, s.dirty = s.buf[:0], false
 	first := s.file == nil
@@ -109,20 +135,42 @@ func (s *sink) Recover(_ context.Context, last []byte) error {
 	if err != nil {
 		return fmt.Errorf("seek %s: %w", s.path, err)
 	}
-	want := s.base
-	if last != nil {
-		var h handle
-		if err := json.Unmarshal(last, &h); err != nil {
-			return fmt.Errorf("handle of %s: %w", s.path, err)
+	if first {
+		if err := s.begin(end, last != nil); err != nil {
+			return err
 		}
-		if h.Path != s.path {
-			return fmt.Errorf("the last epoch wrote to %s, the pipeline now says %s: set the path back, or give the sink another name", h.Path, s.path)
-		}
-		want = h.Length
-	} else if first {
-		s.base, want = end, end
 	}
-	return s.cut(end, want)
+	if last == nil {
+		return s.cut(end, s.base)
+	}
+	var h handle
+	if err := json.Unmarshal(last, &h); err != nil {
+		return fmt.Errorf("handle of %s: %w", s.path, err)
+	}
+	if h.Path != s.path {
+		return fmt.Errorf("the last epoch wrote to %s, the pipeline now says %s: set the path back, or give the sink another name", h.Path, s.path)
+	}
+	if err := s.cut(end, h.Length); err != nil {
+		return err
+	}
+	return s.unmark()
+}
+
+// begin finds out, at the start of a process, what the file held before the
+// pipeline first ran.
+func (s *sink) begin(end int64, committed bool) error {
+	m, found, err := readMark(s.path)
+	if err != nil {
+		return err
+	}
+	if found && m.Owner != s.owner {
+		return fmt.Errorf("%s is written by %s, whose first epoch is not finished: let that run, or remove %s to give it up", s.path, m.Owner, markPath(s.path))
+	}
+	s.base, s.marked = end, found
+	if found && !committed {
+		s.base = m.Length
+	}
+	return nil
 }
 
 // cut shortens the file to want.
@@ -149,12 +197,7 @@ func (s *sink) open() error {
 		return fmt.Errorf("open the file to write: %w", err)
 	}
 	s.file = f
-	dir, err := os.Open(filepath.Dir(s.path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return syncDir(s.path)
 }
 
 // Close implements connectors.StagedSink.
@@ -162,5 +205,7 @@ func (s *sink) Close() error {
 	if s.file == nil {
 		return nil
 	}
-	return s.file.Close()
+	f := s.file
+	s.file = nil
+	return f.Close()
 }

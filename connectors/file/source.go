@@ -223,4 +223,9 @@ func pause(ctx context.Context) error {
 func (r *reader) Committed(context.Context, []byte) error { return nil }
 
 // Close implements connectors.Reader.
-func (r *reader) Close() error { return r.file.Close() }
+func (r *reader) Close() error {
+	if err := r.file.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
+		return err
+	}
+	return nil
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/millrace/millrace/connectors"
+	"github.com/millrace/millrace/connectors/connectortest"
 	"github.com/millrace/millrace/log/client"
 	"github.com/millrace/millrace/log/record"
 	"github.com/millrace/millrace/operators/columnar"
@@ -377,5 +378,45 @@ func TestSinkRowErrors(t *testing.T) {
 	err := sinkOf(t, s).Write(b, w, func(row int32, err error) { bad = append(bad, fmt.Sprint(row, " ", err)) })
 	if err != nil || len(w.records) != 2 || !slices.Equal(bad, []string{"1 column at: a time outside of the years 0 to 9999"}) {
 		t.Fatalf("wrote %v, bad %v, %v", w.records, bad, err)
+	}
+}
+
+func TestSourceConformance(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(3, "t"))
+	p := client.New(c, client.Options{}).NewProducer(client.ProducerOptions{BatchBytes: 2000, Compression: "snappy"})
+	defer p.Close()
+	for i := range 9000 {
+		v := fmt.Sprintf(`{"n":%d}`, i)
+		if i%500 == 3 {
+			v = "broken"
+		}
+		if err := p.Append("t", int32(i%2), int64(i), nil, []byte(v)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Flush(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	connectortest.TestSource(t, connectortest.Source{
+		Rows: 9000,
+		New:  func(t *testing.T) connectors.Source { return open(t, c, "earliest") },
+	})
+}
+
+func TestSinkConformance(t *testing.T) {
+	for _, keys := range [][]string{nil, {"n"}} {
+		connectortest.TestLog(t, connectortest.Log{
+			New: func(t *testing.T) connectors.LogSink { return sinkOf(t, connectortest.NumberSchema(), keys...) },
+			Number: func(t *testing.T, key, value []byte) int {
+				var n int
+				if _, err := fmt.Sscanf(string(value), `{"n":%d}`, &n); err != nil {
+					t.Fatal(err)
+				}
+				if keys != nil && string(key) != fmt.Sprint(n) {
+					t.Fatalf("row %d has key %q", n, key)
+				}
+				return n
+			},
+		})
 	}
 }
