@@ -170,13 +170,17 @@ func (c *Controller) propose(out *core.Duties, records []Record) (core.Token, er
 	if err != nil {
 		return 0, err
 	}
-	c.image = next
-	c.sequence++
-	token := core.Token(uint64(c.generation)<<32 | uint64(c.sequence))
 	encoded := make([][]byte, len(records))
 	for i, r := range records {
 		encoded[i] = AppendRecord(nil, r)
+		// What nobody could read would stop every node, for ever.
+		if _, _, err := DecodeRecord(encoded[i]); err != nil {
+			return 0, err
+		}
 	}
+	c.image = next
+	c.sequence++
+	token := core.Token(uint64(c.generation)<<32 | uint64(c.sequence))
 	out.Add(core.Propose{Token: token, Records: encoded})
 	return token, nil
 }

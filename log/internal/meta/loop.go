@@ -13,8 +13,9 @@ import (
 // two seconds of silence.
 const tickInterval = 100 * time.Millisecond
 
-// maxQueued bounds the proposals that wait for the loop. The driver lets no more
-// than this be under way, so putting one in never blocks.
+// maxQueued bounds the proposals that wait for the loop. It is what the driver lets
+// be under way; should callers overtake that bound together, the shard waits for the
+// loop, which waits for no shard.
 const maxQueued = 1024
 
 // loop is the goroutine that owns a Member: it hands it time and proposals, and
@@ -28,7 +29,8 @@ type loop struct {
 	stop      chan struct{}
 	once      sync.Once
 	ended     chan struct{} // closed when run has returned
-	failure   error         // why, if not by stop; read after ended
+	failed    chan struct{} // closed when failure is set
+	failure   error         // after which every proposal is refused
 	led       chan struct{} // closed when the controller was first given the lead
 
 	// Owned by run: callbacks of proposals in the log, by token.
@@ -48,6 +50,7 @@ func (l *loop) run() {
 	for {
 		if err := l.advance(); err != nil {
 			l.fail(err)
+			l.refuseAll()
 			return
 		}
 		select {
@@ -117,17 +120,31 @@ func checkLevel(im *Image) error {
 // fail ends the member after an error: nothing is changed any more.
 func (l *loop) fail(err error) {
 	l.failure = err
+	close(l.failed)
 	l.logger.Error("metadata failed; the node must stop", "error", err)
-	for _, done := range l.waiting {
-		// Order does not matter: all of them end the controller's generation.
-		done(core.Done{Err: err})
+	for token, done := range l.waiting {
+		// Their order does not matter: each ends the controller's generation.
+		done(core.Done{Token: token, Err: err})
 	}
 	if l.meta.opts.Fatal != nil {
 		l.meta.opts.Fatal(err)
 	}
 }
 
-// close stops the loop and waits for it.
+// refuseAll answers what still comes after a failure, until close.
+func (l *loop) refuseAll() {
+	for {
+		select {
+		case p := <-l.proposals:
+			p.done(core.Done{Token: p.Token, Err: l.failure})
+		case <-l.stop:
+			return
+		}
+	}
+}
+
+// close stops the loop and waits for it. The driver is closed before, so nobody
+// waits for what is left.
 func (l *loop) close() {
 	l.once.Do(func() { close(l.stop) })
 	<-l.ended
@@ -141,11 +158,7 @@ func (h controllerHost) Append(core.Append, func(core.Done)) {
 }
 
 func (h controllerHost) Propose(p core.Propose, done func(core.Done)) {
-	select {
-	case h.loop.proposals <- proposal{p, done}:
-	case <-h.loop.ended:
-		done(core.Done{Token: p.Token, Err: ErrClosed})
-	}
+	h.loop.proposals <- proposal{p, done}
 }
 
 func (h controllerHost) Send(core.Send, func(core.Input)) {

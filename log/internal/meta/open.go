@@ -71,7 +71,7 @@ func (m *Meta) start(log *PebbleLog) error {
 	m.image.Store(member.Image())
 	m.driver = core.NewDriver(core.DriverOptions{Shards: 1, MaxInFlight: maxQueued / 2, Mailbox: maxQueued / 2})
 	m.loop = &loop{member: member, log: log, meta: m, logger: m.opts.Logger, proposals: make(chan proposal, maxQueued),
-		stop: make(chan struct{}), ended: make(chan struct{}), led: make(chan struct{}), waiting: map[core.Token]func(core.Done){}}
+		stop: make(chan struct{}), ended: make(chan struct{}), failed: make(chan struct{}), led: make(chan struct{}), waiting: map[core.Token]func(core.Done){}}
 	m.handle = m.driver.Add(0, NewController(ControllerOptions{ClusterID: m.opts.ClusterID, Source: m.opts.Source,
 		DefaultPartitions: m.opts.DefaultPartitions, MaxPartitions: m.opts.MaxPartitions}), controllerHost{m.loop})
 	go m.loop.run()
@@ -93,7 +93,7 @@ func (m *Meta) awaitCluster(ctx context.Context) error {
 		case <-led:
 			led = nil
 		case <-changed:
-		case <-m.loop.ended:
+		case <-m.loop.failed:
 			return m.loop.failure
 		case <-ctx.Done():
 			return fmt.Errorf("wait for the lead of the metadata quorum: %w", ctx.Err())

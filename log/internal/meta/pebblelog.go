@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -38,16 +37,13 @@ type PebbleLog struct {
 
 // OpenPebbleLog opens the log in dir, which may be new.
 func OpenPebbleLog(fsys vfs.FS, dir string, logger *slog.Logger) (*PebbleLog, error) {
-	if err := fsys.MkdirAll(dir); err != nil {
-		return nil, fmt.Errorf("metadata log: %w", err)
-	}
-	if err := fsys.SyncDir(path.Dir(dir)); err != nil {
-		return nil, fmt.Errorf("metadata log: %w", err)
+	if err := vfs.MkdirAll(fsys, dir); err != nil {
+		return nil, fmt.Errorf("make metadata log: %w", err)
 	}
 	failed := &pebbleLogger{logger: logger}
 	cache := pebble.NewCache(1 << 20)
 	defer cache.Unref()
-	db, err := pebble.Open(dir, &pebble.Options{
+	db, err := openPebble(dir, &pebble.Options{
 		FS: vfs.Pebble(fsys), Cache: cache, MemTableSize: 4 << 20, Logger: failed,
 		FormatMajorVersion: pebble.FormatVirtualSSTables, MaxOpenFiles: 64,
 	})
@@ -59,6 +55,17 @@ func OpenPebbleLog(fsys vfs.FS, dir string, logger *slog.Logger) (*PebbleLog, er
 		return nil, errors.Join(fmt.Errorf("metadata log in %s: %w", dir, err), db.Close())
 	}
 	return l, nil
+}
+
+// openPebble opens a database. Pebble panics if the disk fails while it makes one;
+// a node that does not start says why in a sentence.
+func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			db, err = nil, fmt.Errorf("the disk failed: %v", p)
+		}
+	}()
+	return pebble.Open(dir, o)
 }
 
 // Fresh reports whether nothing was ever saved.
@@ -291,7 +298,13 @@ func (p *pebbleLogger) Errorf(format string, args ...any) {
 }
 
 func (p *pebbleLogger) Fatalf(format string, args ...any) {
-	err := fmt.Errorf(format, args...)
+	failure := &fatalError{message: fmt.Sprintf(format, args...)}
+	for _, a := range args {
+		if cause, ok := a.(error); ok {
+			failure.cause = cause // which %v hides
+		}
+	}
+	err := error(failure)
 	p.fatal.CompareAndSwap(nil, &err)
 }
 
@@ -301,3 +314,12 @@ func (p *pebbleLogger) err() error {
 	}
 	return nil
 }
+
+// fatalError is what Pebble said last, and why.
+type fatalError struct {
+	message string
+	cause   error
+}
+
+func (e *fatalError) Error() string { return e.message }
+func (e *fatalError) Unwrap() error { return e.cause }
