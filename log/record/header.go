@@ -47,6 +47,8 @@ const (
 	HeaderSize = 61
 	// Magic is the only version of the format that is served.
 	Magic = 2
+	// ChecksumFrom is where the checksum of a batch begins.
+	ChecksumFrom = atAttributes
 
 	atLength        = 8
 	atLeaderEpoch   = 12

@@ -92,7 +92,7 @@ func (r *Reader) Reset(batch []byte) error {
 		err = cut(h.Size(), len(batch))
 	}
 	if err == nil {
-		err = h.check(Limits{Sparse: true})
+		err = h.CheckCounts()
 	}
 	if err != nil {
 		r.err = err

@@ -16,10 +16,21 @@
 package storage
 
 import (
+	"cmp"
 	"errors"
-)
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 
-var errSkeleton = errors.New("not written yet")
+	"github.com/google/uuid"
+
+	"github.com/millrace/millrace/internal/vfs"
+)
 
 // Identity is what the node file says.
 type Identity struct {
@@ -36,49 +47,360 @@ type TopicPartition struct {
 	Partition int32
 }
 
-// Disk is one data directory, held by one process, with one commit loop. It may
-// be used concurrently.
-type Disk struct{}
+// String is the log's directory below topics/.
+func (tp TopicPartition) String() string {
+	return uuid.UUID(tp.TopicID).String() + "/" + strconv.Itoa(int(tp.Partition))
+}
+
+// Disk is one data directory, held by one process. It may be used concurrently.
+//
+// Two goroutines belong to it: the commit loop, which turns appended into durable
+// (see committer), and the keeper, which does what is not urgent: checkpoints, the
+// index files of finished segments, the count of free bytes.
+type Disk struct {
+	o        Options
+	identity Identity
+	clean    bool // the previous shutdown was
+	epoch    int64
+	lock     io.Closer
+
+	handles *handleCache
+	commit  *committer
+	keeper  *keeper
+	free    atomic.Uint64 // bytes, at the keeper's last look less what was appended since
+
+	fatal  sync.Once
+	failed atomic.Pointer[error]
+
+	closing ioLock // held by Close
+
+	mu     sync.Mutex
+	logs   map[TopicPartition]*Log // guarded by mu; nil while one is being opened
+	closed bool                    // guarded by mu
+}
 
 // Open takes hold of a data directory, which it makes if it is missing. A
 // directory that is not for this process is ErrRefused with one sentence that
 // says why: held by another process, a newer format, another cluster or node, an
 // entry that nobody knows.
-func Open(o Options) (*Disk, error) { return nil, errSkeleton }
+func Open(o Options) (*Disk, error) {
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("storage options: %w", err)
+	}
+	o.setDefaults()
+	if err := vfs.MkdirAll(o.FS, o.Dir); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	lock, err := o.FS.Lock(o.Dir + "/" + lockFile)
+	if errors.Is(err, vfs.ErrLocked) {
+		return nil, refuse(o.Dir, "is in use by another process: stop that one or use another directory")
+	} else if err != nil {
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
+	d := &Disk{o: o, lock: lock, closing: newIOLock(), logs: map[TopicPartition]*Log{}}
+	if err := d.open(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return d, nil
+}
+
+func (d *Disk) open() (err error) {
+	if d.identity, err = identify(&d.o); err != nil {
+		return err
+	}
+	for _, dir := range []string{topicsDir, journalDir, quarantineDir} {
+		if err := vfs.MkdirAll(d.o.FS, d.o.Dir+"/"+dir); err != nil {
+			return err
+		}
+	}
+	if names, err := d.o.FS.List(d.o.Dir + "/" + journalDir); err != nil {
+		return err
+	} else if len(names) > 0 {
+		return refuse(d.o.Dir, "has a journal, %q, which needs a newer version of millrace", names[0])
+	}
+	if err := d.finishDeletions(); err != nil {
+		return err
+	}
+	if d.epoch, d.clean, err = takeClean(d.o.FS, d.o.Dir); err != nil {
+		return err
+	}
+	if err := d.measure(); err != nil {
+		return err
+	}
+	d.handles = newHandleCache(d.o.FS, d.o.MaxOpenSegments)
+	d.commit = startCommitter(d)
+	d.keeper = startKeeper(d)
+	return nil
+}
 
 // Identity is that of the directory.
-func (d *Disk) Identity() Identity { return Identity{} }
+func (d *Disk) Identity() Identity { return d.identity }
 
 // Dir is the data directory.
-func (d *Disk) Dir() string { return "" }
+func (d *Disk) Dir() string { return d.o.Dir }
 
 // CleanShutdown is the broker epoch that the previous process gave to Close. ok is
 // false if it did not get there: then the unsynced end of any log may be gone.
-func (d *Disk) CleanShutdown() (brokerEpoch int64, ok bool) { return 0, false }
+func (d *Disk) CleanShutdown() (brokerEpoch int64, ok bool) { return d.epoch, d.clean }
 
 // Err is nil, or why the disk has failed.
-func (d *Disk) Err() error { return errSkeleton }
+func (d *Disk) Err() error {
+	if err := d.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// fail stops all acknowledgements and tells the process, once. The caller holds
+// no lock of a log.
+func (d *Disk) fail(cause error) error {
+	err := fmt.Errorf("%w: %s: %w: restart the node after checking the disk", ErrFailed, d.o.Dir, cause)
+	d.failed.CompareAndSwap(nil, &err)
+	d.fatal.Do(func() {
+		d.o.Logger.Error("the disk has failed; nothing is acknowledged any more", "dir", d.o.Dir, "error", cause)
+		for _, l := range d.openLogs() {
+			l.wakeAll(err)
+		}
+		if d.o.Fatal != nil {
+			d.o.Fatal(err)
+		}
+	})
+	return d.Err()
+}
+
+// openLogs is every open log, ordered.
+func (d *Disk) openLogs() []*Log {
+	d.mu.Lock()
+	list := make([]*Log, 0, len(d.logs))
+	for _, l := range d.logs {
+		if l != nil {
+			list = append(list, l)
+		}
+	}
+	d.mu.Unlock()
+	slices.SortFunc(list, func(a, b *Log) int { return compareLogs(a.id, b.id) })
+	return list
+}
+
+func compareLogs(a, b TopicPartition) int {
+	return cmp.Or(slices.Compare(a.TopicID[:], b.TopicID[:]), cmp.Compare(a.Partition, b.Partition))
+}
+
+func (d *Disk) topicDir(id [16]byte) string {
+	return d.o.Dir + "/" + topicsDir + "/" + uuid.UUID(id).String()
+}
+
+func (d *Disk) logDir(id TopicPartition) string {
+	return d.topicDir(id.TopicID) + "/" + strconv.Itoa(int(id.Partition))
+}
 
 // OpenLog opens a partition, which it makes if it is missing, and recovers it:
 // what it keeps is synced before it returns. Damage below what is known durable is
 // ErrCorrupt (a *CorruptError) and changes nothing on disk. A log is open once.
 func (d *Disk) OpenLog(topicID [16]byte, partition int32, c Config) (*Log, error) {
-	return nil, errSkeleton
+	id := TopicPartition{topicID, partition}
+	if partition < 0 {
+		return nil, fmt.Errorf("open log %v: negative partition", id)
+	}
+	if err := d.reserve(id); err != nil {
+		return nil, fmt.Errorf("open log %v: %w", id, err)
+	}
+	l, err := openLog(d, id, c.withDefaults())
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil {
+		delete(d.logs, id)
+		return nil, fmt.Errorf("open log %v: %w", id, err)
+	}
+	d.logs[id] = l
+	return l, nil
+}
+
+// reserve makes sure that one caller at a time deals with a partition that is not
+// open.
+func (d *Disk) reserve(id TopicPartition) error {
+	if err := d.Err(); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return ErrClosed
+	}
+	if _, open := d.logs[id]; open {
+		return errors.New("it is open already")
+	}
+	d.logs[id] = nil
+	return nil
+}
+
+func (d *Disk) forget(id TopicPartition) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.logs, id)
 }
 
 // Partitions is what the directory holds, ordered.
-func (d *Disk) Partitions() ([]TopicPartition, error) { return nil, errSkeleton }
+func (d *Disk) Partitions() ([]TopicPartition, error) {
+	topics, err := d.o.FS.List(d.o.Dir + "/" + topicsDir)
+	if err != nil {
+		return nil, err
+	}
+	var list []TopicPartition
+	for _, name := range topics {
+		topic, err := uuid.Parse(name)
+		if err != nil || topic.String() != name {
+			d.o.Logger.Warn("unknown entry among the topics is left alone", "dir", d.o.Dir, "name", name)
+			continue
+		}
+		names, err := d.o.FS.List(d.topicDir(topic))
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			n, err := strconv.ParseInt(name, 10, 32)
+			if err != nil || n < 0 || strconv.FormatInt(n, 10) != name {
+				continue // an unfinished deletion, see DeleteLog
+			}
+			list = append(list, TopicPartition{topic, int32(n)})
+		}
+	}
+	slices.SortFunc(list, compareLogs)
+	return list, nil
+}
+
+// deletedSuffix ends the name of a partition directory that is being deleted. The
+// rename decides; after a crash the next Open finishes it.
+const deletedSuffix = ".deleted"
+
+func (d *Disk) finishDeletions() error {
+	topics, err := d.o.FS.List(d.o.Dir + "/" + topicsDir)
+	if err != nil {
+		return err
+	}
+	for _, topic := range topics {
+		dir := d.o.Dir + "/" + topicsDir + "/" + topic
+		names, err := d.o.FS.List(dir)
+		if err != nil {
+			return err
+		}
+		left := len(names)
+		for _, name := range names {
+			if !strings.HasSuffix(name, deletedSuffix) {
+				continue
+			}
+			if err := d.o.FS.RemoveAll(dir + "/" + name); err != nil {
+				return err
+			}
+			left--
+		}
+		if left == 0 {
+			if err := d.o.FS.Remove(dir); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
 
 // DeleteLog closes a partition's log, if it is open, and removes its files. What
 // is not there is no error.
-func (d *Disk) DeleteLog(topicID [16]byte, partition int32) error { return errSkeleton }
+func (d *Disk) DeleteLog(topicID [16]byte, partition int32) error {
+	id := TopicPartition{topicID, partition}
+	if err := d.shut(id); err != nil {
+		return fmt.Errorf("delete log %v: %w", id, err)
+	}
+	defer d.forget(id)
+	if err := d.deleteDir(id); err != nil {
+		return fmt.Errorf("delete log %v: %w", id, d.ioError(err))
+	}
+	return nil
+}
+
+func (d *Disk) deleteDir(id TopicPartition) error {
+	topic, dir := d.topicDir(id.TopicID), d.logDir(id)
+	if err := d.o.FS.RemoveAll(dir + deletedSuffix); err != nil {
+		return err
+	}
+	if err := d.o.FS.Rename(dir, dir+deletedSuffix); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if err := d.o.FS.SyncDir(topic); err != nil {
+		return err
+	}
+	if err := d.o.FS.RemoveAll(dir + deletedSuffix); err != nil {
+		return err
+	}
+	if names, err := d.o.FS.List(topic); err != nil || len(names) > 0 {
+		return err
+	}
+	return d.o.FS.Remove(topic)
+}
 
 // QuarantineLog closes a partition's log, if it is open, and moves its directory
 // to quarantine/, where nothing is ever deleted.
 func (d *Disk) QuarantineLog(topicID [16]byte, partition int32, reason string) error {
-	return errSkeleton
+	id := TopicPartition{topicID, partition}
+	if err := d.shut(id); err != nil {
+		return fmt.Errorf("quarantine log %v: %w", id, err)
+	}
+	defer d.forget(id)
+	kept, err := d.setAside(d.logDir(id), id.fileName(""))
+	if err != nil {
+		return fmt.Errorf("quarantine log %v: %w", id, d.ioError(err))
+	}
+	d.o.Logger.Warn("partition moved to quarantine", "log", id.String(), "kept", kept, "reason", reason)
+	return nil
+}
+
+// fileName names something of a log in quarantine/.
+func (tp TopicPartition) fileName(name string) string {
+	base := uuid.UUID(tp.TopicID).String() + "-" + strconv.Itoa(int(tp.Partition))
+	if name == "" {
+		return base
+	}
+	return base + "-" + name
+}
+
+// shut closes a log without saving anything, and keeps it reserved.
+func (d *Disk) shut(id TopicPartition) error {
+	d.mu.Lock()
+	l := d.logs[id]
+	d.mu.Unlock()
+	if l != nil {
+		l.abandon()
+	}
+	return d.reserve(id)
 }
 
 // Close closes every log and marks the directory as cleanly shut down in that
 // broker epoch (-1 for none). It may be called twice.
-func (d *Disk) Close(brokerEpoch int64) error { return errSkeleton }
+func (d *Disk) Close(brokerEpoch int64) error {
+	d.closing.lock()
+	defer d.closing.unlock()
+	// 1. Stop intake: no log opens any more.
+	d.mu.Lock()
+	was := d.closed
+	d.closed = true
+	d.mu.Unlock()
+	if was {
+		return nil
+	}
+	// 2. Finish: nothing happens in the background.
+	d.keeper.stop()
+	// 3. Flush: every log is durable and has a checkpoint.
+	var errs []error
+	for _, l := range d.openLogs() {
+		errs = append(errs, l.Close())
+	}
+	d.commit.stop()
+	// 4. Mark, but only what is true.
+	err := errors.Join(append(errs, d.Err())...)
+	if err == nil {
+		err = writeClean(d.o.FS, d.o.Dir, brokerEpoch)
+	}
+	// 5. Let go.
+	return errors.Join(err, d.lock.Close())
+}

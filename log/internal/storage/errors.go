@@ -24,6 +24,9 @@ var (
 	ErrInvalidRecord = errors.New("invalid record batch")
 	// ErrOffsetOutOfRange is an offset below the log's start or above its end.
 	ErrOffsetOutOfRange = errors.New("offset out of range")
+	// ErrStaleEpoch is an append in a leader epoch below the log's latest: the writer
+	// is no longer the leader.
+	ErrStaleEpoch = errors.New("stale leader epoch")
 	// ErrCorrupt is damage below what is known to be durable: the replica is out of
 	// service and its files stay as they are, for a person or a peer to repair.
 	ErrCorrupt = errors.New("partition is damaged and out of service")

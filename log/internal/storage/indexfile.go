@@ -1,0 +1,172 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path"
+
+	"github.com/millrace/millrace/internal/vfs"
+)
+
+// indexOf is the index of a segment that h holds open: the one in memory, or, for
+// a finished segment, the one the handle has read from its files.
+func (l *Log) indexOf(h *handle) (*segmentIndex, error) {
+	l.mu.Lock()
+	x := h.seg.index
+	if x != nil {
+		view := *x // its slices are only appended to
+		x = &view
+	}
+	l.mu.Unlock()
+	if x != nil {
+		return x, nil
+	}
+	h.loading.lock()
+	defer h.loading.unlock()
+	if h.index == nil {
+		x, _, err := l.readIndex(h.seg, h.file)
+		if err != nil {
+			return nil, err
+		}
+		h.index = x
+	}
+	return h.index, nil
+}
+
+// readIndex reads a finished segment's index files; if one is missing or damaged
+// it is set aside, and all are rebuilt from the segment.
+func (l *Log) readIndex(s *segment, f vfs.File) (x *segmentIndex, rebuilt bool, err error) {
+	x, name, err := l.loadIndex(s)
+	if err == nil && x != nil {
+		return x, false, nil
+	}
+	if errors.Is(err, errFrame) || errors.Is(err, errNewer) {
+		if err := l.setAsideCache(name, path.Base(name), err); err != nil {
+			return nil, false, err
+		}
+	} else if err != nil {
+		return nil, false, err
+	}
+	if x, err = l.rebuildIndex(s, f); err != nil {
+		return nil, true, err
+	}
+	if err := l.writeIndex(s, x); err != nil && !isFull(err) { // a reader needs no room
+		return nil, true, err
+	}
+	return x, true, nil
+}
+
+// loadIndex reads the three files. A nil index without an error is a missing file;
+// with an error, name is the file.
+func (l *Log) loadIndex(s *segment) (x *segmentIndex, name string, err error) {
+	fsys := l.disk.o.FS
+	x = newSegmentIndex()
+	name = s.path + indexSuffix
+	payload, err := readFrame(fsys, name, kindIndex)
+	if err != nil || payload == nil {
+		return nil, name, err
+	}
+	aborted, err := x.decodeOffsets(payload, s)
+	if err != nil {
+		return nil, name, fmt.Errorf("%s: %w", path.Base(name), err)
+	}
+	name = s.path + timesSuffix
+	if payload, err = readFrame(fsys, name, kindTimes); err != nil || payload == nil {
+		return nil, name, err
+	}
+	d := decoder{b: payload}
+	x.readTimes(&d)
+	if err := d.end(); err != nil {
+		return nil, name, fmt.Errorf("%s: %w", path.Base(name), err)
+	}
+	if aborted == 0 {
+		return x, "", nil
+	}
+	name = s.path + abortedSuffix
+	if payload, err = readFrame(fsys, name, kindAborted); err != nil || payload == nil {
+		return nil, name, err
+	}
+	d = decoder{b: payload}
+	x.readAborted(&d)
+	if d.err == nil && len(x.aborted) != aborted {
+		d.err = fmt.Errorf("%w: %d entries, the index says %d", errFrame, len(x.aborted), aborted)
+	}
+	if err := d.end(); err != nil {
+		return nil, name, fmt.Errorf("%s: %w", path.Base(name), err)
+	}
+	return x, "", nil
+}
+
+// rebuildIndex reads a finished segment. Damage there is damage of the log. Which
+// transactions were aborted also depends on the segments before: their producers
+// come from the segment's snapshot, or are read anew from the log's first segment.
+func (l *Log) rebuildIndex(s *segment, f vfs.File) (*segmentIndex, error) {
+	p, err := l.producersAt(s)
+	if err != nil {
+		return nil, err
+	}
+	scratch := &Log{producers: p} // apply works on a log; this one is only memory
+	scratch.txns.fromProducers(p)
+	shadow := &segment{base: s.base, end: s.base, maxMs: -1, index: newSegmentIndex()}
+	if err := l.replay(scratch, shadow, f, s); err != nil {
+		return nil, err
+	}
+	if shadow.end != s.end {
+		return nil, &CorruptError{File: f.Name(), Position: s.size, Durable: s.end,
+			Cause: fmt.Errorf("it ends at offset %d, not %d", shadow.end, s.end)}
+	}
+	return shadow.index, nil
+}
+
+// replay applies the batches of a finished segment to a log in memory.
+func (l *Log) replay(scratch *Log, shadow *segment, f vfs.File, s *segment) error {
+	sc := newScanner(f, 0, s.size, s.base)
+	interval := l.cfg.Load().IndexInterval
+	for {
+		h, marker, err := sc.batch()
+		switch {
+		case err == io.EOF:
+			return nil
+		case errors.Is(err, errBad):
+			return &CorruptError{File: f.Name(), Position: sc.pos, Durable: s.end, Cause: err}
+		case err != nil:
+			return fmt.Errorf("read %s: %w", f.Name(), err)
+		}
+		scratch.apply(shadow, &h, marker, interval, 0)
+	}
+}
+
+// producersAt is the state of the producers before a segment.
+func (l *Log) producersAt(s *segment) (producerTable, error) {
+	payload, err := readFrame(l.disk.o.FS, s.path+snapshotSuffix, kindProducers)
+	if err == nil && payload != nil {
+		t, offset, err := decodeProducers(payload)
+		if err == nil && offset == s.base {
+			return t, nil
+		}
+	}
+	if err != nil && !errors.Is(err, errFrame) && !errors.Is(err, errNewer) {
+		return producerTable{}, err
+	}
+	scratch := &Log{producers: newProducerTable()}
+	l.mu.Lock()
+	segments := l.segments
+	l.mu.Unlock()
+	for _, before := range segments {
+		if before.base >= s.base {
+			break
+		}
+		f, err := l.disk.o.FS.Open(before.path + logSuffix)
+		if err != nil {
+			return producerTable{}, err
+		}
+		shadow := &segment{base: before.base, index: newSegmentIndex()}
+		err = l.replay(scratch, shadow, f, before)
+		_ = f.Close() // it was only read
+		if err != nil {
+			return producerTable{}, err
+		}
+	}
+	return scratch.producers, nil
+}

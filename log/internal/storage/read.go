@@ -1,0 +1,275 @@
+package storage
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/millrace/millrace/internal/vfs"
+	"github.com/millrace/millrace/log/record"
+)
+
+// view is what a reader takes of a log under mu: one segment as it was then.
+type view struct {
+	log     *Log
+	gen     int
+	handle  *handle
+	size    int64 // bytes of the segment that may be read
+	end     int64 // offset after them
+	entries []offsetEntry
+}
+
+// Read returns whole batches from the one that holds offset on, all of whose
+// offsets are below upTo, of maxBytes at most, but at least one batch. It is empty
+// if there is none below upTo. The slice is the caller's, of exactly that size,
+// and shared with nobody. It ends at a segment's end, even if maxBytes would allow
+// more. An offset outside the log is ErrOffsetOutOfRange.
+func (l *Log) Read(offset int64, maxBytes int, upTo int64) ([]byte, error) {
+	data, err := l.read(offset, maxBytes, upTo)
+	if err != nil {
+		return nil, l.settle("read", err)
+	}
+	return data, nil
+}
+
+func (l *Log) read(offset int64, maxBytes int, upTo int64) ([]byte, error) {
+	for {
+		v, err := l.view(offset, upTo)
+		if v == nil {
+			return nil, err
+		}
+		data, next, err := v.read(offset, maxBytes, upTo)
+		l.disk.handles.release(v.handle)
+		if err != nil {
+			return nil, v.explain(err)
+		}
+		if next == offset {
+			return data, nil
+		}
+		offset = next // compaction has left nothing up to the segment's end
+	}
+}
+
+// view finds the segment of an offset; nil if nothing is to be read there.
+func (l *Log) view(offset, upTo int64) (*view, error) {
+	l.mu.Lock()
+	err := l.usable()
+	start, end := l.start, l.end
+	var s *segment
+	v := &view{log: l, gen: l.gen}
+	if err == nil && offset >= start && offset < end {
+		s = l.segments[segmentAt(l.segments, offset)]
+		v.size, v.end = s.size, s.end
+	}
+	l.mu.Unlock()
+	switch {
+	case err != nil:
+		return nil, err
+	case offset < start || offset > end:
+		return nil, fmt.Errorf("%w: offset %d, the log has %d to %d", ErrOffsetOutOfRange, offset, start, end)
+	case s == nil || offset >= upTo:
+		return nil, nil
+	}
+	if v.handle, err = l.disk.handles.acquire(s); err != nil {
+		return nil, v.explain(err)
+	}
+	x, err := l.indexOf(v.handle)
+	if err != nil {
+		l.disk.handles.release(v.handle)
+		return nil, v.explain(err)
+	}
+	v.entries = x.offsets
+	return v, nil
+}
+
+// segmentAt is the last segment that begins at or before an offset.
+func segmentAt(segments []*segment, offset int64) int {
+	lo, hi := 0, len(segments)
+	for hi-lo > 1 {
+		mid := (lo + hi) / 2
+		if segments[mid].base <= offset {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
+
+// explain turns what a reader stumbled over into what it means: a segment that was
+// deleted or cut meanwhile, or damage.
+func (v *view) explain(err error) error {
+	var damage *CorruptError
+	if !errors.As(err, &damage) && !errors.Is(err, errBad) && !errors.Is(err, io.EOF) &&
+		!errors.Is(err, io.ErrUnexpectedEOF) && !isGone(err) {
+		return err
+	}
+	l := v.log
+	l.mu.Lock()
+	changed := l.gen != v.gen
+	broken := l.usable()
+	l.mu.Unlock()
+	switch {
+	case broken != nil:
+		return broken
+	case changed:
+		return fmt.Errorf("%w: the log was cut meanwhile", ErrOffsetOutOfRange)
+	case damage != nil:
+		return l.damaged(damage)
+	}
+	return l.damaged(&CorruptError{File: l.dir, Durable: l.Durable(), Cause: err})
+}
+
+// read is Log.Read in one segment. next is where to go on if the segment has
+// nothing at or after offset.
+func (v *view) read(offset int64, maxBytes int, upTo int64) (data []byte, next int64, err error) {
+	w := newWalker(v.handle.file, v.size)
+	defer w.done()
+	start, err := v.seek(w, offset)
+	if err != nil {
+		return nil, 0, err
+	}
+	if start == v.size {
+		return nil, v.end, nil
+	}
+	end := v.size
+	if v.end > upTo || v.size-start > int64(maxBytes) {
+		if end, err = v.limit(w, start, maxBytes, upTo); err != nil {
+			return nil, 0, err
+		}
+	}
+	if end == start {
+		return nil, offset, nil
+	}
+	data = make([]byte, end-start)
+	if n, err := v.handle.file.ReadAt(data, start); n < len(data) {
+		return nil, 0, fmt.Errorf("read %s at %d: %w", v.handle.file.Name(), start, err)
+	}
+	return data, offset, v.verify(data, start)
+}
+
+// seek finds the position of the first batch that ends at or after an offset, the
+// segment's size if there is none.
+func (v *view) seek(w *walker, offset int64) (int64, error) {
+	e, i := floorOffset(v.entries, offset-v.handle.seg.base)
+	if i >= 0 && int64(e.rel) == offset-v.handle.seg.base {
+		return int64(e.pos), nil
+	}
+	for pos := int64(e.pos); pos < v.size; {
+		h, err := w.header(pos)
+		if err != nil {
+			return 0, err
+		}
+		if h.LastOffset() >= offset {
+			return pos, nil
+		}
+		pos += int64(h.Size())
+	}
+	return v.size, nil
+}
+
+// limit finds where a read that begins at start has to end: after the last batch
+// that fits into maxBytes, or after the first, and before upTo.
+func (v *view) limit(w *walker, start int64, maxBytes int, upTo int64) (int64, error) {
+	pos := start
+	if i := v.lastEntry(min(start+int64(maxBytes), v.size), upTo); i >= 0 {
+		pos = max(pos, int64(v.entries[i].pos))
+	}
+	for pos < v.size {
+		h, err := w.header(pos)
+		if err != nil {
+			return 0, err
+		}
+		next := pos + int64(h.Size())
+		if h.LastOffset() >= upTo || next-start > int64(maxBytes) && pos > start {
+			break
+		}
+		pos = next
+	}
+	return pos, nil
+}
+
+// lastEntry is the last index entry whose position and offset are not above some
+// bounds: everything before it fits.
+func (v *view) lastEntry(pos, offset int64) int {
+	lo, hi := -1, len(v.entries)
+	for hi-lo > 1 {
+		mid := (lo + hi) / 2
+		e := v.entries[mid]
+		if int64(e.pos) <= pos && v.handle.seg.base+int64(e.rel) <= offset {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
+
+// verify walks the headers of what was read. The checksums are left to the
+// consumer, who computes them anyway.
+func (v *view) verify(data []byte, pos int64) error {
+	next := int64(-1)
+	for at := 0; at < len(data); {
+		b := data[at:]
+		size := int64(0)
+		if len(b) >= record.HeaderSize && b[16] == record.Magic {
+			size = int64(int32(binary.BigEndian.Uint32(b[8:]))) + 12
+		}
+		base := int64(binary.BigEndian.Uint64(b[:8:8]))
+		if size < record.HeaderSize || size > int64(len(b)) || base < next {
+			return &CorruptError{File: v.handle.file.Name(), Position: pos + int64(at), Durable: v.end,
+				Cause: fmt.Errorf("%w: offset %d", errBad, base)}
+		}
+		next = base + 1
+		at += int(size)
+	}
+	return nil
+}
+
+// walker reads headers of batches, one after another, through a small window.
+type walker struct {
+	f      vfs.File
+	size   int64
+	buf    *[]byte
+	have   []byte
+	haveAt int64
+}
+
+var windows = sync.Pool{New: func() any { b := make([]byte, defaultInterval); return &b }}
+
+func newWalker(f vfs.File, size int64) *walker {
+	return &walker{f: f, size: size}
+}
+
+func (w *walker) done() {
+	if w.buf != nil {
+		windows.Put(w.buf)
+	}
+}
+
+// header is that of the batch at a position.
+func (w *walker) header(pos int64) (record.Header, error) {
+	if pos < w.haveAt || pos+record.HeaderSize > w.haveAt+int64(len(w.have)) {
+		if w.buf == nil {
+			w.buf = windows.Get().(*[]byte)
+		}
+		n, err := w.f.ReadAt((*w.buf)[:min(int64(len(*w.buf)), w.size-pos)], pos)
+		w.have, w.haveAt = (*w.buf)[:n], pos
+		if n < record.HeaderSize {
+			if err == nil || err == io.EOF {
+				err = &CorruptError{File: w.f.Name(), Position: pos, Durable: -1, Cause: io.ErrUnexpectedEOF}
+			}
+			return record.Header{}, err
+		}
+	}
+	h, err := record.ParseHeader(w.have[pos-w.haveAt:])
+	if err == nil && int64(h.Size()) > w.size-pos {
+		err = fmt.Errorf("%d bytes where %d are left", h.Size(), w.size-pos)
+	}
+	if err != nil {
+		return h, &CorruptError{File: w.f.Name(), Position: pos, Durable: -1, Cause: err}
+	}
+	return h, nil
+}

@@ -1,0 +1,135 @@
+package storage
+
+import (
+	"fmt"
+
+	"github.com/millrace/millrace/log/record"
+)
+
+// OffsetForTimestamp is the first record, below upTo, whose timestamp is at least
+// that; ok is false if there is none.
+func (l *Log) OffsetForTimestamp(timestampMs, upTo int64) (at TimestampOffset, ok bool, err error) {
+	for from := l.LogStart(); ; {
+		s, found := l.segmentWithTime(from, timestampMs)
+		if !found {
+			return at, false, nil
+		}
+		at, ok, err = l.searchTime(s, timestampMs, max(from, s.base), upTo)
+		if ok || err != nil {
+			return at, ok, l.settle("find timestamp in", err)
+		}
+		from = s.end
+	}
+}
+
+// segmentWithTime is the first segment that reaches above from and holds a
+// timestamp that high, as it is now.
+func (l *Log) segmentWithTime(from, timestampMs int64) (segment, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.segments {
+		if s.end > from && s.maxMs >= timestampMs {
+			return *s, true
+		}
+	}
+	return segment{}, false
+}
+
+// searchTime looks in one segment for the first record from an offset on that is
+// old enough.
+func (l *Log) searchTime(s segment, timestampMs, from, upTo int64) (at TimestampOffset, ok bool, err error) {
+	v, err := l.view(from, upTo)
+	if v == nil {
+		return at, false, err
+	}
+	defer l.disk.handles.release(v.handle)
+	x, err := l.indexOf(v.handle)
+	if err != nil {
+		return at, false, v.explain(err)
+	}
+	w := newWalker(v.handle.file, v.size)
+	defer w.done()
+	pos, err := v.seek(w, max(from, s.base+int64(x.from(timestampMs))))
+	for err == nil && pos < v.size {
+		var h record.Header
+		if h, err = w.header(pos); err != nil {
+			break
+		}
+		if h.BaseOffset >= upTo {
+			return at, false, nil
+		}
+		if h.MaxTimestamp >= timestampMs && h.LastOffset() >= from {
+			at, ok, err = v.recordWithTime(&h, pos, func(r *record.Record) bool {
+				return r.Timestamp >= timestampMs && r.Offset >= from
+			})
+			if ok || err != nil {
+				return at, ok && at.Offset < upTo, err
+			}
+		}
+		pos += int64(h.Size())
+	}
+	if err != nil {
+		return at, false, v.explain(err)
+	}
+	return at, false, nil
+}
+
+// MaxTimestamp is the record with the highest timestamp, the first of several; ok
+// is false if the log is empty or without timestamps.
+func (l *Log) MaxTimestamp() (at TimestampOffset, ok bool, err error) {
+	at, ok, err = l.maxTimestamp()
+	return at, ok, l.settle("find highest timestamp in", err)
+}
+
+func (l *Log) maxTimestamp() (at TimestampOffset, ok bool, err error) {
+	highest, base := int64(-1), int64(0)
+	l.mu.Lock()
+	for _, s := range l.segments {
+		if s.maxMs > highest {
+			highest, base = s.maxMs, s.base
+		}
+	}
+	from := max(base, l.start)
+	l.mu.Unlock()
+	if highest < 0 {
+		return at, false, nil
+	}
+	v, err := l.view(from, from+1)
+	if v == nil {
+		return at, false, err
+	}
+	defer l.disk.handles.release(v.handle)
+	x, err := l.indexOf(v.handle)
+	if err != nil {
+		return at, false, v.explain(err)
+	}
+	w := newWalker(v.handle.file, v.size)
+	defer w.done()
+	pos, err := v.seek(w, base+int64(x.maxRel))
+	if err != nil || pos == v.size {
+		return at, false, v.explain(err)
+	}
+	h, err := w.header(pos)
+	if err != nil {
+		return at, false, v.explain(err)
+	}
+	return v.recordWithTime(&h, pos, func(r *record.Record) bool { return r.Timestamp == h.MaxTimestamp })
+}
+
+// recordWithTime reads one batch and is its first record that matches.
+func (v *view) recordWithTime(h *record.Header, pos int64, match func(*record.Record) bool) (TimestampOffset, bool, error) {
+	batch := make([]byte, h.Size())
+	if n, err := v.handle.file.ReadAt(batch, pos); n < len(batch) {
+		return TimestampOffset{}, false, v.explain(fmt.Errorf("read %s at %d: %w", v.handle.file.Name(), pos, err))
+	}
+	var r record.Reader
+	if err := r.Reset(batch); err != nil {
+		return TimestampOffset{}, false, err
+	}
+	for rec := (record.Record{}); r.Next(&rec); {
+		if match(&rec) {
+			return TimestampOffset{Offset: rec.Offset, TimestampMs: rec.Timestamp, LeaderEpoch: h.LeaderEpoch}, true, nil
+		}
+	}
+	return TimestampOffset{}, false, r.Err()
+}
