@@ -47,12 +47,12 @@ func (n *floatArith) row(e *Eval, i int32) (value, *Fault) {
 }
 
 func (n *floatArith) columns(e *Eval, sel []int32) vec {
+	if ints, ok := n.l.(*toFloat); ok && e.dense(sel) && isConst(n.r) {
+		return n.fromInts(e, ints.arg, sel)
+	}
 	a, b := n.l.columns(e, sel), n.r.columns(e, sel)
 	out := e.newVec(laneFloat)
-	out.nulls = e.nullsOf(&a, &b)
-	if out.nulls != nil {
-		out.own |= ownNulls
-	}
+	e.takeNulls(&out, &a, &b)
 	switch {
 	case !e.dense(sel) || a.mask == 0 && n.op != opSub && n.op != opDiv:
 		floatRows(n.op, out.floats, &a, &b, e.rows(sel))
@@ -69,6 +69,48 @@ func (n *floatArith) columns(e *Eval, sel []int32) vec {
 	e.release(&a)
 	e.release(&b)
 	return out
+}
+
+// fromInts converts an integer operand on the way, which saves a pass, as in
+// price / 1e6.
+func (n *floatArith) fromInts(e *Eval, arg node, sel []int32) vec {
+	a, b := arg.columns(e, sel), n.r.columns(e, sel)
+	out := e.newVec(laneFloat)
+	e.takeNulls(&out, &a)
+	if a.mask == 0 {
+		for i := range out.floats {
+			out.floats[i] = floatOp(n.op, float64(a.ints[0]), b.floats[0])
+		}
+	} else {
+		floatLoopInts(n.op, out.floats, a.ints, b.floats[0])
+	}
+	if n.op == opDiv && b.floats[0] == 0 {
+		n.findZero(e, &out, &b, sel)
+	}
+	e.release(&a)
+	return out
+}
+
+func floatLoopInts(op arithOp, out []float64, x []int64, c float64) {
+	x = x[:len(out)]
+	switch op {
+	case opAdd:
+		for i := range out {
+			out[i] = float64(x[i]) + c
+		}
+	case opSub:
+		for i := range out {
+			out[i] = float64(x[i]) - c
+		}
+	case opMul:
+		for i := range out {
+			out[i] = float64(x[i]) * c
+		}
+	default:
+		for i := range out {
+			out[i] = float64(x[i]) / c
+		}
+	}
 }
 
 func floatLoop(op arithOp, out, x, y []float64) {
@@ -161,24 +203,15 @@ func (n *toFloat) row(e *Eval, i int32) (value, *Fault) {
 func (n *toFloat) columns(e *Eval, sel []int32) vec {
 	a := n.arg.columns(e, sel)
 	out := e.newVec(laneFloat)
-	if a.own&ownNulls != 0 {
-		out.nulls, out.own = a.nulls, out.own|ownNulls
-		a.own &^= ownNulls
-	} else {
-		out.nulls = a.nulls // lent by the operand, which outlives this vec
-	}
-	if a.mask == 0 {
-		e.release(&a)
-		return vec{mask: 0, floats: []float64{float64(a.ints[0])}, nulls: a.nulls}
-	}
-	if e.dense(sel) {
+	e.takeNulls(&out, &a)
+	if e.dense(sel) && a.mask != 0 {
 		x := a.ints[:e.n]
 		for i := range out.floats {
 			out.floats[i] = float64(x[i])
 		}
 	} else {
-		for _, i := range sel {
-			out.floats[i] = float64(a.ints[i])
+		for _, i := range e.rows(sel) {
+			out.floats[i] = float64(a.ints[i&a.mask])
 		}
 	}
 	e.release(&a)

@@ -86,10 +86,7 @@ func twoRows(e *Eval, l, r node, i int32) (a, b value, fault *Fault) {
 func (n *intArith) columns(e *Eval, sel []int32) vec {
 	a, b := n.l.columns(e, sel), n.r.columns(e, sel)
 	out := e.newVec(laneInt)
-	out.nulls = e.nullsOf(&a, &b)
-	if out.nulls != nil {
-		out.own |= ownNulls
-	}
+	e.takeNulls(&out, &a, &b)
 	over := uint64(1)
 	if e.dense(sel) && a.mask != 0 {
 		over = intLoop(n.op, out.ints, &a, &b)

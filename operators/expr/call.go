@@ -29,6 +29,7 @@ type Arg struct {
 func ParseCall(text string) (*Call, error) {
 	toks, err := tokens(text)
 	if err != nil {
+		err.within(text)
 		return nil, err
 	}
 	end := len(toks) - 1 // the EOF token

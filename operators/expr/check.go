@@ -63,7 +63,7 @@ func (c *checker) checkChain(n ast.Node) (node, *Error) {
 		return nil, err
 	}
 	var out node
-	if untyped {
+	if _, isName := n.(*ast.IdentifierNode); untyped && !isName {
 		out, err = c.checkOpaque(n)
 	} else {
 		out, err = c.dispatch(n)
@@ -78,7 +78,7 @@ func (c *checker) checkChain(n ast.Node) (node, *Error) {
 // parser's own count is not enough.
 func (c *checker) count(n ast.Node) *Error {
 	if c.nodes++; c.nodes > MaxNodes {
-		return faultAt(n, "too-large", "", "the expression has more than %d parts", MaxNodes)
+		return faultAt(n, "too-large", "", "%s", msgTooManyParts)
 	}
 	return nil
 }

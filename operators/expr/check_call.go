@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
@@ -70,6 +71,7 @@ func (c *checker) unknownFunction(cl *call) *Error {
 
 // otherNames are functions of expr and of SQL that are called differently here.
 var otherNames = map[string]string{
+	"uppercase": "write upper(s)", "toUpper": "write upper(s)", "lowercase": "write lower(s)", "toLower": "write lower(s)", "strip": "write trim(s)",
 	"substring": "write substr(s, from, n)", "length": "write len(s)", "size": "write len(s)",
 	"ifnull": "write a ?? b", "nvl": "write a ?? b", "isnull": "write x == nil", "nullif": "write if a == b {nil} else {a}",
 	"if": "write if c {a} else {b}", "iif": "write if c {a} else {b}", "case": "write if c {a} else {b}",
@@ -185,9 +187,24 @@ func (c *checker) noOverload(b *builtin, at span, args []node) *Error {
 	case arg.t.kind == kNull:
 		return c.fault(arg, "always-null", "", "%s of nil is always null", b.Name)
 	case bestAt == 0 && len(b.overloads) > 1:
-		return c.fault(arg, "type-mismatch", usage, "%s does not take %s", b.Name, arg.t.kind)
+		return c.fault(arg, "type-mismatch", "it takes "+firstKinds(b), "%s does not take %s", b.Name, arg.t.kind)
 	}
 	return c.fault(arg, "type-mismatch", castHint(arg.t.kind, want.kind), "%s of %s must be %s, this is %s", want.name, b.Name, want.kind, arg.t.kind)
+}
+
+// firstKinds lists what the first argument of a function may be.
+func firstKinds(b *builtin) string {
+	var kinds []string
+	for k := range b.overloads {
+		if name := b.overloads[k].params[0].kind.String(); !slices.Contains(kinds, name) {
+			kinds = append(kinds, name)
+		}
+	}
+	last := len(kinds) - 1
+	if last == 0 {
+		return kinds[0]
+	}
+	return strings.Join(kinds[:last], ", ") + " or " + kinds[last]
 }
 
 func isConst(n node) bool {

@@ -102,7 +102,7 @@ func (c *checker) constSet(x node, items []node, at span) (out node, ok bool, er
 	if len(items) == 0 {
 		return newConstant(typ{kind: kBool}, at.from, at.to, boolValue(false)), true, nil
 	}
-	ints, texts := map[int64]struct{}{}, map[string]struct{}{}
+	ints, texts, list := map[int64]struct{}{}, map[string]struct{}{}, []string(nil)
 	for _, item := range items {
 		v, isConst := constOf(item)
 		if !isConst || item.info().t.kind != i.t.kind {
@@ -113,6 +113,7 @@ func (c *checker) constSet(x node, items []node, at span) (out node, ok bool, er
 			ints[v.i] = struct{}{}
 		case kString, kBytes:
 			texts[v.s] = struct{}{}
+			list = append(list, v.s)
 		default:
 			return nil, false, nil
 		}
@@ -121,6 +122,8 @@ func (c *checker) constSet(x node, items []node, at span) (out node, ok bool, er
 	switch {
 	case len(ints) == 1 || len(texts) == 1:
 		return nil, false, nil
+	case len(list) > 0 && len(list) <= maxTextKeys:
+		return newInText(x, list, at.from, at.to), true, nil
 	case len(texts) > 0:
 		fn = fn1[string, uint8](func(s string) (uint8, error) { _, in := texts[s]; return uint8(b2i(in)), nil })
 	default:

@@ -21,9 +21,7 @@ func (c *checker) checkUnary(n *ast.UnaryNode) (node, *Error) {
 	switch n.Operator {
 	case "not", "!":
 		if err := c.needBool(arg, "the operand of not"); err != nil {
-			if _, isPart := n.Node.(*ast.BinaryNode); !isPart && err.Hint == "" {
-				err.Hint = "not binds tighter than ==: write not (a == b)"
-			}
+			err.Hint = "not binds tighter than comparisons: write not (a == b)"
 			return nil, err
 		}
 		return newNot(arg, at.from, at.to), nil
@@ -90,6 +88,9 @@ func (c *checker) checkLogic(n *ast.BinaryNode, l, r node) (node, *Error) {
 		}
 		return r, nil
 	}
+	if !l.info().fails && !r.info().fails && r.info().cost < l.info().cost {
+		l, r = r, l // nobody can tell which side came first, and the cheap one narrows the rows
+	}
 	at := spanOf(n)
 	return newLogic(or, l, r, at.from, at.to), nil
 }
@@ -132,14 +133,21 @@ func (c *checker) checkIsNull(arg node, not bool, at span) node {
 	return newIsNull(arg, not, at.from, at.to)
 }
 
+func untypedSide(l kind) string {
+	if l == kJSON || l == kAny {
+		return "left"
+	}
+	return "right"
+}
+
 // compare types a comparison of two values that are not the literal nil.
 func (c *checker) compare(op cmpOp, l, r node, at span) (node, *Error) {
 	lk, rk := l.info().t.kind, r.info().t.kind
 	switch {
 	case lk == kAny || rk == kAny || lk == kJSON || rk == kJSON:
 		return nil, &Error{From: at.from, To: at.to, Rule: "type-mismatch",
-			Msg:  "a " + lk.String() + " value cannot be compared with a " + rk.String() + " value",
-			Hint: "convert the untyped side with int(...), float(...), string(...) or bool(...)"}
+			Msg:  "cannot compare " + lk.String() + " with " + rk.String(),
+			Hint: "convert the " + untypedSide(lk) + " side with int(...), float(...), string(...) or bool(...)"}
 	case lk.numeric() && rk.numeric() && lk != rk:
 		return c.compareMixed(op, l, r, at), nil
 	case lk != rk:
@@ -174,8 +182,8 @@ func compareCells[T uint8 | string](op cmpOp) kernel {
 	return fn2[T, T, uint8](func(a, b T) (uint8, error) { return uint8(b2i(holds(op, a, b))), nil })
 }
 
-// compareMixed compares an integer with a float, by integers alone where the float
-// is a constant that allows it.
+// compareMixed compares an integer with a float, by integers or by floats alone
+// where one of them is a constant that allows it.
 func (c *checker) compareMixed(op cmpOp, l, r node, at span) node {
 	if l.info().t.kind == kFloat {
 		l, r, op = r, l, op.flip()
@@ -185,6 +193,9 @@ func (c *checker) compareMixed(op cmpOp, l, r node, at span) node {
 			whole := newConstant(typ{kind: kInt}, at.from, at.to, value{i: i})
 			return newCompare[int64](op, l, whole, at.from, at.to)
 		}
+	}
+	if i, ok := constOf(l); ok && exactFloat(i.i) {
+		return newCompare[float64](op, newToFloat(l), r, at.from, at.to)
 	}
 	kern := fn2[int64, float64, uint8](func(i int64, f float64) (uint8, error) { return uint8(b2i(compareMixed(op, i, f))), nil })
 	return newApply(typ{kind: kBool}, kern, false, costCall, at.from, at.to, l, r)

@@ -39,3 +39,9 @@ func mixedConst(op cmpOp, f float64) (cmpOp, int64, bool) {
 	}
 	return op, 0, false
 }
+
+// exactFloat says whether a float64 holds the integer exactly.
+func exactFloat(i int64) bool {
+	f := float64(i)
+	return f < 1<<63 && int64(f) == i
+}

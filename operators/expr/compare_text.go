@@ -4,28 +4,62 @@ import (
 	"encoding/binary"
 )
 
+// textKey is a constant that a column of text is compared with. In Arrow's layout
+// the length, the first eight and the last eight bytes are compared as numbers,
+// without branches; only constants above 16 bytes look further.
+type textKey struct {
+	want string
+	size int32
+	head uint64 // the first eight bytes of want
+	mask uint64 // which of them count
+	tail uint64 // the last eight bytes of want, if it has more than eight
+}
+
+func newTextKey(want string) textKey {
+	var word [8]byte
+	k := copy(word[:], want)
+	key := textKey{want: want, size: int32(len(want)), head: binary.LittleEndian.Uint64(word[:]), mask: ^uint64(0)}
+	if k < 8 {
+		key.mask = 1<<(8*k) - 1
+	} else {
+		key.tail = headAt([]byte(want), int32(len(want)-8))
+	}
+	return key
+}
+
+// headAt is the eight bytes from place at, those beyond the end as zeros.
+func headAt(data []byte, at int32) uint64 {
+	if int(at)+8 <= len(data) {
+		return binary.LittleEndian.Uint64(data[at:])
+	}
+	var word [8]byte
+	copy(word[:], data[at:])
+	return binary.LittleEndian.Uint64(word[:])
+}
+
+// matches is 1 if data[from:to], which begins with head, is the key.
+func (k *textKey) matches(data []byte, from, to int32, head uint64) int {
+	same := b2i(to-from == k.size) & b2i(head&k.mask == k.head)
+	if k.size > 8 {
+		same &= b2i(headAt(data, max(to-8, 0)) == k.tail)
+		if k.size > 16 && same == 1 {
+			same = b2i(view(data, from, to) == k.want)
+		}
+	}
+	return same
+}
+
 // equalText compares a column of text with a constant, the commonest filter of
-// all. In Arrow's layout it compares the length and the first eight bytes in one
-// step; only a longer constant looks further.
+// all.
 type equalText struct {
 	base
-	arg  node
-	want string
-	not  bool // != instead of ==
-
-	head, headMask uint64 // the first eight bytes of want, and which of them count
+	arg node
+	key textKey
+	not bool // != instead of ==
 }
 
 func newEqualText(arg node, want string, not bool, from, to int) *equalText {
-	n := &equalText{base: newBase(typ{kBool, arg.info().t.null}, from, to, costText, arg), arg: arg, want: want, not: not}
-	var word [8]byte
-	k := copy(word[:], want)
-	n.head = binary.LittleEndian.Uint64(word[:])
-	n.headMask = ^uint64(0)
-	if k < 8 {
-		n.headMask = 1<<(8*k) - 1
-	}
-	return n
+	return &equalText{base: newBase(typ{kBool, arg.info().t.null}, from, to, costText, arg), arg: arg, key: newTextKey(want), not: not}
 }
 
 func (n *equalText) row(e *Eval, i int32) (value, *Fault) {
@@ -33,14 +67,22 @@ func (n *equalText) row(e *Eval, i int32) (value, *Fault) {
 	if fault != nil || v.null {
 		return nullValue, fault
 	}
-	return boolValue((v.s == n.want) != n.not), nil
+	return boolValue((v.s == n.key.want) != n.not), nil
 }
 
 func (n *equalText) columns(e *Eval, sel []int32) vec {
 	a := n.arg.columns(e, sel)
 	out := e.newVec(laneTri)
-	for _, i := range e.rows(sel) {
-		out.tri[i] = uint8(b2i(n.equal(&a, i) != n.not))
+	flip := uint8(b2i(n.not))
+	if a.off != nil {
+		for _, i := range e.rows(sel) {
+			from := a.off[i]
+			out.tri[i] = uint8(n.key.matches(a.data, from, a.off[i+1], headAt(a.data, from))) ^ flip
+		}
+	} else {
+		for _, i := range e.rows(sel) {
+			out.tri[i] = uint8(b2i(a.text[i&a.mask] == n.key.want)) ^ flip
+		}
 	}
 	e.nullTri(&out, &a)
 	e.release(&a)
@@ -51,13 +93,20 @@ func (n *equalText) filter(e *Eval, sel []int32) []int32 {
 	a := n.arg.columns(e, sel)
 	rows := e.rows(sel)
 	out := e.sels.get(len(rows) + 1)
-	k := 0
-	if a.off != nil && len(n.want) <= 8 {
-		k = n.filterShort(out, &a, rows)
-	} else {
+	k, flip := 0, b2i(n.not)
+	switch {
+	case a.off != nil && sel == nil:
+		k = n.filterAll(out, &a)
+	case a.off != nil:
 		for _, i := range rows {
 			out[k] = i
-			k += b2i(n.equal(&a, i) != n.not)
+			from := a.off[i]
+			k += n.key.matches(a.data, from, a.off[i+1], headAt(a.data, from)) ^ flip
+		}
+	default:
+		for _, i := range rows {
+			out[k] = i
+			k += b2i(a.text[i&a.mask] == n.key.want) ^ flip
 		}
 	}
 	out = dropNulls(out[:k], &a)
@@ -65,35 +114,69 @@ func (n *equalText) filter(e *Eval, sel []int32) []int32 {
 	return out
 }
 
-// filterShort is filter over Arrow's layout for a constant of at most 8 bytes.
-func (n *equalText) filterShort(out []int32, a *vec, rows []int32) int {
-	k, not, size := 0, b2i(n.not), int32(len(n.want))
-	last := int32(len(a.data)) - 8 // the last place with eight bytes to load
-	for _, i := range rows {
-		out[k] = i
-		from := a.off[i]
-		same := b2i(a.off[i+1]-from == size)
-		if from <= last {
-			word := binary.LittleEndian.Uint64(a.data[from:])
-			same &= b2i(word&n.headMask == n.head)
-		} else if same == 1 {
-			same = b2i(view(a.data, from, from+size) == n.want)
-		}
-		k += same ^ not
+// filterAll is filter over all rows, where each offset is loaded once.
+func (n *equalText) filterAll(out []int32, a *vec) int {
+	k, flip, key := 0, b2i(n.not), n.key
+	from := a.off[0]
+	for i, to := range a.off[1:len(out)] {
+		out[k] = int32(i)
+		k += key.matches(a.data, from, to, headAt(a.data, from)) ^ flip
+		from = to
 	}
 	return k
 }
 
-func (n *equalText) equal(a *vec, i int32) bool {
-	if a.off == nil {
-		return a.text[i&a.mask] == n.want
+// maxTextKeys is how many keys are compared one by one; longer lists are sets.
+const maxTextKeys = 8
+
+// inText is membership of text in a short list of constants.
+type inText struct {
+	base
+	arg  node
+	keys []textKey
+}
+
+func newInText(arg node, list []string, from, to int) *inText {
+	n := &inText{base: newBase(typ{kBool, arg.info().t.null}, from, to, costText*len(list), arg), arg: arg}
+	for _, want := range list {
+		n.keys = append(n.keys, newTextKey(want))
 	}
-	from, to := a.off[i], a.off[i+1]
-	if int(to-from) != len(n.want) {
-		return false
+	return n
+}
+
+func (n *inText) row(e *Eval, i int32) (value, *Fault) {
+	v, fault := n.arg.row(e, i)
+	if fault != nil || v.null {
+		return nullValue, fault
 	}
-	if int(from)+8 <= len(a.data) && binary.LittleEndian.Uint64(a.data[from:])&n.headMask != n.head {
-		return false
+	return boolValue(n.holds(v.s)), nil
+}
+
+func (n *inText) holds(s string) bool {
+	for k := range n.keys {
+		if n.keys[k].want == s {
+			return true
+		}
 	}
-	return view(a.data, from, to) == n.want
+	return false
+}
+
+func (n *inText) columns(e *Eval, sel []int32) vec {
+	a := n.arg.columns(e, sel)
+	out := e.newVec(laneTri)
+	for _, i := range e.rows(sel) {
+		if a.off == nil {
+			out.tri[i] = uint8(b2i(n.holds(a.text[i&a.mask])))
+			continue
+		}
+		from, to := a.off[i], a.off[i+1]
+		head, found := headAt(a.data, from), 0
+		for k := range n.keys {
+			found |= n.keys[k].matches(a.data, from, to, head)
+		}
+		out.tri[i] = uint8(found)
+	}
+	e.nullTri(&out, &a)
+	e.release(&a)
+	return out
 }

@@ -20,6 +20,14 @@ func Compile(text string, schema *columnar.Schema, opts Options) (*Program, erro
 }
 
 func compile(text string, schema *columnar.Schema, opts Options) (*Program, *Error) {
+	prog, err := compileTree(text, schema, opts)
+	if err != nil {
+		err.within(text)
+	}
+	return prog, err
+}
+
+func compileTree(text string, schema *columnar.Schema, opts Options) (*Program, *Error) {
 	toks, err := tokens(text)
 	if err != nil {
 		return nil, err
@@ -34,8 +42,6 @@ func compile(text string, schema *columnar.Schema, opts Options) (*Program, *Err
 		root, err = c.want(root)
 	}
 	if err != nil {
-		// expr gives some nodes no place, or one beyond the text.
-		err.To = min(max(err.To, err.From+1), max(1, utf8.RuneCountInString(text)))
 		return nil, err
 	}
 	info := root.info()

@@ -55,9 +55,7 @@ func (n *concat) columns(e *Eval, sel []int32) vec {
 		ptrs[k] = &parts[k]
 	}
 	out := e.newVec(laneText)
-	if out.nulls = e.nullsOf(ptrs...); out.nulls != nil {
-		out.own |= ownNulls
-	}
+	e.takeNulls(&out, ptrs...)
 	for _, i := range e.rows(sel) {
 		if !out.isNull(i) {
 			n.join(e, &out, parts, i)

@@ -3,6 +3,7 @@ package expr
 import (
 	"fmt"
 	"sort"
+	"unicode/utf8"
 )
 
 // Error is a fault in an expression's text.
@@ -31,6 +32,14 @@ func (e *Error) Shift(by int) *Error {
 	c.From += by
 	c.To += by
 	return &c
+}
+
+// within moves the place into the text: expr gives some nodes none, and the end of
+// the text lies beyond it.
+func (e *Error) within(text string) {
+	n := max(1, utf8.RuneCountInString(text))
+	e.From = min(e.From, n-1)
+	e.To = min(max(e.To, e.From+1), n)
 }
 
 // Fault is why an expression has no value for a row: an overflow, a division by

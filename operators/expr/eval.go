@@ -265,6 +265,29 @@ func (e *Eval) zeroed() []uint8 {
 	return m
 }
 
+// takeNulls gives out the rows where any of the operands is null. If one operand
+// alone has nulls its mask is taken over, or lent if it is not the operand's own:
+// what lends a mask (a column, a variable) outlives the result.
+func (e *Eval) takeNulls(out *vec, args ...*vec) {
+	var only *vec
+	for _, a := range args {
+		if a.nulls == nil && a.tri == nil {
+			continue
+		}
+		if only != nil || a.tri != nil || a.mask == 0 {
+			if out.nulls = e.nullsOf(args...); out.nulls != nil {
+				out.own |= ownNulls
+			}
+			return
+		}
+		only = a
+	}
+	if only != nil {
+		out.nulls, out.own = only.nulls, out.own|only.own&ownNulls
+		only.own &^= ownNulls
+	}
+}
+
 // nullsOf is the rows where any of the operands is null, as an owned mask; nil if
 // there are none.
 func (e *Eval) nullsOf(args ...*vec) []uint8 {

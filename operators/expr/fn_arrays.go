@@ -7,7 +7,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 )
 
-const inClosure = " In the condition, `#` is the element, `.name` its member, and expr-lang's own rules hold."
+const inClosure = " `#` is the element and `.name` its member."
 
 // arrayFunctions are documented here and carried out by expr's virtual machine
 // (see opaque).

@@ -108,12 +108,29 @@ var stringFunctions = []builtin{
 func runeLen(s string) (int64, error) { return int64(utf8.RuneCountInString(s)), nil }
 func byteLen(s string) (int64, error) { return int64(len(s)), nil }
 
-func lower(dst []byte, s string) ([]byte, error) { return appendMapped(dst, s, unicode.ToLower), nil }
-func upper(dst []byte, s string) ([]byte, error) { return appendMapped(dst, s, unicode.ToUpper), nil }
+func lower(dst []byte, s string) ([]byte, error) {
+	return appendMapped(dst, s, 'A', unicode.ToLower), nil
+}
 
-func appendMapped(dst []byte, s string, f func(rune) rune) []byte {
-	for _, r := range s {
-		dst = utf8.AppendRune(dst, f(r))
+func upper(dst []byte, s string) ([]byte, error) {
+	return appendMapped(dst, s, 'a', unicode.ToUpper), nil
+}
+
+// appendMapped appends s with f applied to every character. Of ASCII, only the 26
+// letters from first on change, and they change by one bit.
+func appendMapped(dst []byte, s string, first byte, f func(rune) rune) []byte {
+	for i := range len(s) {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			for _, r := range s[i:] {
+				dst = utf8.AppendRune(dst, f(r))
+			}
+			return dst
+		}
+		if c-first < 26 {
+			c ^= 'a' ^ 'A'
+		}
+		dst = append(dst, c)
 	}
 	return dst
 }

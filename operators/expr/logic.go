@@ -127,6 +127,12 @@ func (n *logic) filter(e *Eval, sel []int32) []int32 {
 }
 
 func (n *logic) filterOr(e *Eval, sel []int32) []int32 {
+	if cheap(n.r) {
+		v := n.columns(e, sel)
+		out := e.whereTrue(&v, sel)
+		e.release(&v)
+		return out
+	}
 	left := e.filter(n.l, sel)
 	rows := e.rows(sel)
 	rest := e.sels.get(len(rows) + 1)

@@ -37,6 +37,32 @@ func (n *isNull) columns(e *Eval, sel []int32) vec {
 	return out
 }
 
+func (n *isNull) filter(e *Eval, sel []int32) []int32 {
+	a := n.arg.columns(e, sel)
+	rows := e.rows(sel)
+	out := e.sels.get(len(rows) + 1)
+	nulls, mask, own := a.nulls, a.mask, false
+	if a.tri != nil {
+		nulls, mask, own = e.nullsOf(&a), -1, true
+	}
+	k := 0
+	switch {
+	case nulls != nil:
+		flip := b2i(n.not)
+		for _, i := range rows {
+			out[k] = i
+			k += int(nulls[i&mask]) ^ flip
+		}
+	case n.not:
+		k = copy(out, rows)
+	}
+	if own && nulls != nil {
+		e.bytes.put(nulls)
+	}
+	e.release(&a)
+	return out[:k]
+}
+
 // coalesce is `l ?? r`: r where l is null, evaluated only there.
 type coalesce struct {
 	base

@@ -12,12 +12,12 @@ import (
 // opaque is a subtree that only expr's virtual machine can compute: closures over
 // arrays, arrays, objects.
 //
-// The machine has its own rules: nil is an error, integers wrap. To keep them away
+// The machine has its own rules: nil is an error, for instance. To keep them away
 // from rows where ours would say null, the largest parts of the subtree that have
 // a type and do not depend on the element of a closure are taken out as operands.
 // They are evaluated by us, before the machine runs, and if one of them is null
 // the result is null and the machine does not run. What the machine reports is a
-// row fault.
+// row fault. The meter bounds its work.
 type opaque struct {
 	base
 	prog     *vm.Program
@@ -30,7 +30,8 @@ func (n *opaque) columns(*Eval, []int32) vec {
 }
 
 func (n *opaque) row(e *Eval, i int32) (value, *Fault) {
-	env := make(map[string]any, len(n.operands))
+	env := make(map[string]any, len(n.operands)+1)
+	env[meterName] = &meter{left: MaxSteps}
 	null := false
 	for k, o := range n.operands {
 		v, fault := o.row(e, i)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/expr-lang/expr/ast"
@@ -15,17 +16,14 @@ import (
 	"github.com/expr-lang/expr/types"
 )
 
-// maxClosures is how deep closures may nest: each level multiplies the work by the
-// length of an array, and the virtual machine counts no steps.
-const maxClosures = 2
-
 // machineFunctions are the functions that may be used on the elements of an array,
 // beside the array functions themselves. They are expr's and are left out here if
-// their result depends on the clock, the order of a map or the local time zone.
+// their result depends on the clock, the order of a map or the local time zone, or
+// may be much longer than their arguments.
 var machineFunctions = map[string]bool{
 	"len": true, "abs": true, "ceil": true, "floor": true, "round": true, "min": true, "max": true,
 	"int": true, "float": true, "string": true, "trim": true, "trimPrefix": true, "trimSuffix": true,
-	"upper": true, "lower": true, "replace": true, "indexOf": true, "lastIndexOf": true,
+	"upper": true, "lower": true, "indexOf": true, "lastIndexOf": true,
 	"hasPrefix": true, "hasSuffix": true,
 }
 
@@ -37,12 +35,12 @@ type opaqueBuilder struct {
 	env      types.Map
 	free     map[ast.Node]bool // nodes that do not depend on a closure or an inner let
 	inner    []string          // names bound by let within the subtree
-	closures int
+	charges  int               // variables made by charged
 }
 
 // checkOpaque makes an opaque node of a subtree of the syntax tree.
 func (c *checker) checkOpaque(n ast.Node) (node, *Error) {
-	b := &opaqueBuilder{c: c, env: types.Map{}, free: map[ast.Node]bool{}}
+	b := &opaqueBuilder{c: c, env: types.Map{meterName: types.TypeOf(&meter{})}, free: map[ast.Node]bool{}}
 	if err := b.mark(n); err != nil {
 		return nil, err
 	}
@@ -51,6 +49,7 @@ func (c *checker) checkOpaque(n ast.Node) (node, *Error) {
 		return nil, err
 	}
 	config := conf.New(b.env)
+	addOwn(config)
 	tree := &parser.Tree{Node: body, Source: file.NewSource(c.text)}
 	t, cerr := exprchecker.Check(tree, config)
 	if cerr != nil {
@@ -92,7 +91,15 @@ func machineError(n ast.Node, err error) *Error {
 	if !errors.As(err, &fe) {
 		return faultAt(n, "type-mismatch", "", "%s", err)
 	}
-	return &Error{From: fe.From, To: max(fe.To, fe.From+1), Rule: "type-mismatch", Msg: fe.Message}
+	out := &Error{From: fe.From, To: max(fe.To, fe.From+1), Rule: "type-mismatch", Msg: fe.Message}
+	var name, got string
+	if k, _ := fmt.Sscanf(fe.Message, "builtin %s takes only array (got %s", &name, &got); k == 2 {
+		out.Msg = fmt.Sprintf("%s works on an array, this is %s", name, strings.TrimSuffix(got, ")"))
+		if out.Hint = aggregateHint(name); out.Hint == "" {
+			out.Hint = "arrays come from split(s, sep), from JSON and from [a, b]"
+		}
+	}
+	return out
 }
 
 // mark finds the nodes that depend on a closure's element or on an inner let.
@@ -140,7 +147,7 @@ func (b *opaqueBuilder) rewrite(n ast.Node) (ast.Node, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.free[n] && !untyped && !isLiteral(n) {
+	if b.free[n] && !untyped && isOperand(n) {
 		return b.operand(n)
 	}
 	if id, ok := n.(*ast.IdentifierNode); ok && b.free[n] {
@@ -154,13 +161,11 @@ func (b *opaqueBuilder) inside(n ast.Node) (ast.Node, *Error) {
 	if err := b.allowed(n); err != nil {
 		return nil, err
 	}
-	if _, ok := n.(*ast.PredicateNode); ok {
-		if b.closures++; b.closures > maxClosures {
-			return nil, faultAt(n, "too-deep", "", "closures may nest %d deep", maxClosures)
-		}
-		defer func() { b.closures-- }()
+	out, err := b.copyNode(n)
+	if err != nil {
+		return nil, err
 	}
-	return b.copyNode(n)
+	return b.metered(out), nil
 }
 
 // operand takes n out. What it is can be known only by typing it; an array inside
@@ -196,12 +201,14 @@ func machineType(k kind) types.Type {
 	return types.Any
 }
 
-func isLiteral(n ast.Node) bool {
+// isOperand says whether a node can stand alone and is worth it: literals and parts
+// of the syntax stay where they are.
+func isOperand(n ast.Node) bool {
 	switch n.(type) {
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.StringNode, *ast.NilNode, *ast.BytesNode:
-		return true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.StringNode, *ast.NilNode, *ast.BytesNode, *ast.PairNode, *ast.PredicateNode:
+		return false
 	}
-	return false
+	return true
 }
 
 // allowed refuses what the virtual machine must not do.

@@ -51,6 +51,8 @@ func checkBrackets(toks []lexer.Token) *Error {
 	return nil
 }
 
+var msgTooManyParts = fmt.Sprintf("the expression has more than %d parts", MaxNodes)
+
 func tooDeep(from, to int) *Error {
 	return &Error{From: from, To: to, Rule: "too-deep", Msg: fmt.Sprintf("the expression is nested more than %d levels deep", MaxDepth),
 		Hint: "compute a part of it in a map operator before this one"}
@@ -62,7 +64,14 @@ func syntaxError(err error) *Error {
 	if !errors.As(err, &fe) {
 		return &Error{To: 1, Rule: "syntax", Msg: err.Error()}
 	}
-	return &Error{From: fe.From, To: max(fe.To, fe.From+1), Rule: "syntax", Msg: fe.Message}
+	out := &Error{From: fe.From, To: max(fe.To, fe.From+1), Rule: "syntax", Msg: fe.Message}
+	switch {
+	case fe.Message == "literal not terminated":
+		out.Msg = "a string is not closed: the quote at its end is missing"
+	case strings.Contains(fe.Message, "exceeds maximum allowed nodes"):
+		out.Rule, out.Msg = "too-large", msgTooManyParts
+	}
+	return out
 }
 
 // habits are tokens of other languages at which the parser stops, and what to
@@ -81,13 +90,17 @@ var habits = map[string]string{
 
 // explainSyntax makes the parser's complaint easier to act on.
 func explainSyntax(toks []lexer.Token, schema *columnar.Schema, err *Error) *Error {
+	if strings.HasSuffix(err.Msg, "unexpected token EOF") {
+		err.Msg = "the expression ends too early"
+		return err
+	}
 	for i, t := range toks {
 		if t.From != err.From {
 			continue
 		}
-		if t.Kind == lexer.EOF {
-			err.Msg = "the expression ends too early"
-			return err
+		if strings.HasPrefix(err.Msg, "invalid integer literal") && i > 0 {
+			// The parser is one token ahead when it looks at a number.
+			return &Error{From: toks[i-1].From, To: toks[i-1].To, Rule: "syntax", Msg: "the number is beyond the range of int64"}
 		}
 		if strings.HasPrefix(err.Msg, "unexpected token") {
 			err.Msg = fmt.Sprintf("%q is not expected here", t.Value)

@@ -2,7 +2,6 @@ package expr
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -111,27 +110,13 @@ func anyToText(x any) (value, error) {
 	return anyToJSON(x)
 }
 
-// anyToJSON writes members in the order of their names, so that equal values give
-// equal text.
 func anyToJSON(x any) (value, error) {
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(x); err != nil {
-		return nullValue, errNotConvertible("json", x)
-	}
-	return value{s: strings.TrimSuffix(b.String(), "\n")}, nil
+	b, err := appendJSON(nil, x, MaxValueBytes)
+	return value{s: string(b)}, err
 }
 
 func errNotConvertible(to string, x any) error {
-	what := fmt.Sprintf("%T", x)
-	switch x.(type) {
-	case []any, []string, []int:
-		what = "an array"
-	case map[string]any:
-		what = "an object"
-	}
-	return errors.New(to + ": cannot convert " + what)
+	return fmt.Errorf("%s: cannot convert %s", to, machineTypeName(x))
 }
 
 // decodeJSON is a JSON value for the virtual machine. Integers stay integers.
