@@ -170,3 +170,14 @@ func Schema(t testing.TB, text string) *columnar.Schema {
 	}
 	return s
 }
+
+// Contains says whether an error of TryPlan has the given fault among its lines, or
+// one that ends with it.
+func Contains(err error, fault string) bool {
+	for _, line := range strings.Split(err.Error(), "\n") {
+		if strings.HasSuffix(line, fault) {
+			return true
+		}
+	}
+	return false
+}
