@@ -193,6 +193,9 @@ func (l *led) load() {
 		if err == nil {
 			l.run(c)
 			logger.Debug("coordinator loaded", "records", records, "took", time.Since(started))
+			if s, ok := c.(interface{ Skipped() int }); ok && s.Skipped() > 0 {
+				logger.Warn("coordinator has records of a newer release and does not serve what they are about", "records", s.Skipped())
+			}
 			return
 		}
 		if l.ctx.Err() != nil {

@@ -113,6 +113,10 @@ func (c *Coordinator) TopicsDeleted(ctx context.Context, names []string) error {
 
 // call gives a request to the core of a partition.
 func (c *Coordinator) call(ctx context.Context, partition int32, meta coord.Meta, req kmsg.Request) (kmsg.Response, error) {
+	req, err := coord.Own(req)
+	if err != nil {
+		return nil, err
+	}
 	r, err := c.host.Call(ctx, partition, func(id uint64) core.Input {
 		in := coord.Request{ID: id, Meta: meta, Body: req}
 		if c.opts.Topics != nil {

@@ -136,7 +136,7 @@ func (c *Core) addMember(g *group, id string, r coord.Request, req *kmsg.JoinGro
 	g.add(m)
 	c.update(g, m, r, req)
 	c.park(m, r)
-	c.timers.Set(timerKey{sessionTimer, g.id, id}, c.now+max(c.cfg.NewMemberTimeout, m.session))
+	c.touch(g, m)
 	c.rebalance(g)
 	if g.initialLimit != 0 {
 		c.extendInitial(g)

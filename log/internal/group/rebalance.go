@@ -117,9 +117,14 @@ func (c *Core) becomeEmpty(g *group) {
 	c.tidy(g)
 }
 
-// touch is a sign of life.
+// touch is a sign of life. A new member cannot give another before its first
+// rebalance is over, so it gets longer.
 func (c *Core) touch(g *group, m *member) {
-	c.timers.Set(timerKey{sessionTimer, g.id, m.id}, c.now+m.session)
+	d := m.session
+	if m.isNew {
+		d = max(d, c.cfg.NewMemberTimeout)
+	}
+	c.timers.Set(timerKey{sessionTimer, g.id, m.id}, c.now+d)
 }
 
 func (c *Core) sessionExpired(g *group, id string) {

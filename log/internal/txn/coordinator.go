@@ -149,6 +149,10 @@ func (c *Coordinator) Abort(ctx context.Context, transactionalID string) error {
 
 // call gives a request to the core of a transactional id.
 func (c *Coordinator) call(ctx context.Context, partition int32, meta coord.Meta, req kmsg.Request) (kmsg.Response, error) {
+	req, err := coord.Own(req)
+	if err != nil {
+		return nil, err
+	}
 	r, err := c.host.Call(ctx, partition, func(id uint64) core.Input {
 		return coord.Request{ID: id, Meta: meta, Body: req}
 	})
