@@ -3,7 +3,6 @@ package coordtest
 import (
 	"bytes"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -153,5 +152,5 @@ func (c Command) Partition(word string) (topic string, partition int32, value st
 // Fail ends the test at this line.
 func (c Command) Fail(why string) {
 	c.t.Helper()
-	c.t.Fatal(fmt.Sprintf("%q: %s", c.line, why))
+	c.t.Fatalf("%q: %s", c.line, why)
 }
