@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -92,14 +93,16 @@ func init() {
 	}
 }
 
-// Functions lists every function, by category and name.
+// Functions lists every function, by category and name. The list is the caller's.
 func Functions() []Function {
 	var out []Function
 	for _, c := range categories {
 		start := len(out)
 		for _, b := range builtins {
 			if b.Category == c {
-				out = append(out, b.Function)
+				f := b.Function
+				f.Signatures, f.Examples = slices.Clone(f.Signatures), slices.Clone(f.Examples)
+				out = append(out, f)
 			}
 		}
 		sort.Slice(out[start:], func(i, j int) bool { return out[start+i].Name < out[start+j].Name })

@@ -130,6 +130,9 @@ func (c *checker) dispatch(n ast.Node) (node, *Error) {
 // then, and is a fault of the text.
 func (c *checker) fold(n node) (node, *Error) {
 	i := n.info()
+	if c.opts.noFold {
+		return n, nil
+	}
 	if len(i.kids) == 0 || i.opaque {
 		if a, ok := n.(*apply); !ok || len(a.args) > 0 {
 			return n, nil

@@ -40,6 +40,8 @@ type Options struct {
 	// filter. Invalid means any. An int64 expression is accepted for Float64 and
 	// converted.
 	Want columnar.Kind
+
+	noFold bool // in tests: leave operations on constants to the evaluation
 }
 
 // Mode says how a program is evaluated.
