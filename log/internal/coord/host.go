@@ -74,8 +74,9 @@ type led struct {
 	cancel    context.CancelFunc
 	ctx       context.Context // of loading; ends with leadership
 
-	mu     sync.Mutex
-	handle *core.Handle // nil while loading
+	mu      sync.Mutex
+	handle  *core.Handle  // nil while loading
+	running chan struct{} // closed once handle is there
 }
 
 // NewHost returns a Host that leads nothing yet.
@@ -90,7 +91,7 @@ func NewHost(o HostOptions) *Host {
 func (h *Host) Elected(partition, epoch int32, log Log) {
 	h.Resigned(partition)
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &led{host: h, partition: partition, epoch: epoch, log: log, cancel: cancel, ctx: ctx}
+	l := &led{host: h, partition: partition, epoch: epoch, log: log, cancel: cancel, ctx: ctx, running: make(chan struct{})}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -137,29 +138,53 @@ func (h *Host) Led() []int32 {
 }
 
 // Call gives a request to the core of a partition and waits for its reply. request
-// builds the input around the id that the reply must name. The error is ErrNotLeader,
-// ErrLoading, core.ErrBusy, core.ErrReset, core.ErrClosed or ctx's.
+// builds the input around the id that the reply must name. It waits a second for a
+// partition that is loading. The error is ErrNotLeader, ErrLoading, core.ErrBusy,
+// core.ErrReset, core.ErrClosed or ctx's.
 func (h *Host) Call(ctx context.Context, partition int32, request func(id uint64) core.Input) (any, error) {
-	handle, err := h.handle(partition)
+	handle, err := h.handle(ctx, partition)
 	if err != nil {
 		return nil, err
 	}
 	return handle.Call(ctx, request)
 }
 
-func (h *Host) handle(partition int32) (*core.Handle, error) {
+// loadWait is how long a request waits for a partition that is loading. Most load in
+// milliseconds, and a client that is refused sleeps for longer.
+const loadWait = time.Second
+
+func (h *Host) handle(ctx context.Context, partition int32) (*core.Handle, error) {
 	h.mu.Lock()
 	l := h.led[partition]
 	h.mu.Unlock()
 	if l == nil {
 		return nil, ErrNotLeader
 	}
+	handle, running := l.current()
+	if handle != nil {
+		return handle, nil
+	}
+	timer := time.NewTimer(loadWait)
+	defer timer.Stop()
+	select {
+	case <-running:
+	case <-timer.C:
+		return nil, ErrLoading
+	case <-l.ctx.Done():
+		return nil, ErrNotLeader
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if handle, _ = l.current(); handle == nil {
+		return nil, ErrLoading // it has failed again
+	}
+	return handle, nil
+}
+
+func (l *led) current() (*core.Handle, chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.handle == nil {
-		return nil, ErrLoading
-	}
-	return l.handle, nil
+	return l.handle, l.running
 }
 
 func (l *led) end() {
@@ -244,6 +269,7 @@ func (l *led) run(c Replayable) {
 	defer l.mu.Unlock()
 	if l.ctx.Err() == nil {
 		l.handle = l.host.opts.Driver.Add(shardKey(l.host.opts.Topic, l.partition), c, (*ledHost)(l))
+		close(l.running)
 	}
 }
 
@@ -282,7 +308,7 @@ func (l *ledHost) Reset(err error) {
 	l.host.opts.Logger.Warn("coordinator starts again from its log",
 		"topic", l.host.opts.Topic, "partition", l.partition, "error", err)
 	l.mu.Lock()
-	l.handle = nil
+	l.handle, l.running = nil, make(chan struct{})
 	ended := l.ctx.Err() != nil
 	l.mu.Unlock()
 	l.host.reset(l.partition)

@@ -63,8 +63,8 @@ func newRand() *rand.Rand {
 }
 
 // Elected says that this node leads a partition now, in leader epoch epoch. The
-// partition is replayed in the background; until then its groups are answered
-// COORDINATOR_LOAD_IN_PROGRESS.
+// partition is replayed in the background; requests wait a second for that and are
+// then answered COORDINATOR_LOAD_IN_PROGRESS.
 func (c *Coordinator) Elected(partition int32, epoch int32, log coord.Log) {
 	c.host.Elected(partition, epoch, log)
 }

@@ -78,8 +78,9 @@ func NewCoordinator(o Options) *Coordinator {
 }
 
 // Elected says that this node leads a partition now, in leader epoch epoch. The
-// partition is replayed in the background; until then its transactional ids are
-// answered COORDINATOR_LOAD_IN_PROGRESS. Prepared transactions are then completed.
+// partition is replayed in the background; requests wait a second for that and are
+// then answered COORDINATOR_LOAD_IN_PROGRESS. Prepared transactions are then
+// completed.
 func (c *Coordinator) Elected(partition int32, epoch int32, log coord.Log) {
 	c.host.Elected(partition, epoch, log)
 }
