@@ -118,7 +118,7 @@ func NewMember(o MemberOptions) (*Member, error) {
 	m.raw, err = raft.NewRawNode(&raft.Config{
 		ID: o.RaftID, ElectionTick: ElectionTicks, HeartbeatTick: HeartbeatTicks,
 		Storage: o.Store, Applied: m.snapshotIndex,
-		MaxSizePerMsg: 1 << 20, MaxInflightMsgs: 64, MaxUncommittedEntriesSize: 256 << 20,
+		MaxSizePerMsg: 1 << 20, MaxInflightMsgs: 64, MaxUncommittedEntriesSize: 64 << 20,
 		CheckQuorum: true, PreVote: true, DisableProposalForwarding: true, StepDownOnRemoval: true,
 		Logger: raftLogger{o.Logger},
 	})

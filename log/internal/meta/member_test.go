@@ -113,9 +113,9 @@ func TestMemberRefusesTokensOfOtherGenerations(t *testing.T) {
 	if err := m.Propose(core.Propose{Token: 1<<32 | 1, Records: featureRecord(1)}); err != nil {
 		t.Fatal(err)
 	}
-	huge := make([]byte, 300<<20)
+	huge := make([]byte, 65<<20)
 	if err := m.Propose(core.Propose{Token: 1<<32 | 2, Records: [][]byte{huge}}); !errors.Is(err, raft.ErrProposalDropped) {
-		t.Fatalf("300 MiB: %v", err)
+		t.Fatalf("65 MiB: %v", err)
 	}
 	if err := m.Propose(core.Propose{Token: 1<<32 | 3, Records: featureRecord(2)}); !errors.Is(err, ErrNotLeading) {
 		t.Errorf("after a dropped proposal: %v", err)

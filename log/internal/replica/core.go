@@ -8,24 +8,24 @@ import (
 	"github.com/millrace/millrace/log/internal/core"
 )
 
-// Core is the leader's side of one partition: it says what is committed, what is
-// stable, and which appends may be acknowledged. It is pure; see package core.
+// Core is the leader's side of one partition: it says what is committed and which
+// appends may be acknowledged. It is pure; see package core.
 //
 // Kafka's high watermark is the smallest log end of the in-sync replicas. A log end
 // is in memory: if all of them lose power, committed records are gone, and readers
 // saw what is not there any more. So here every replica counts with what it has
 // synced:
 //
-//  1. log end >= durable end >= high watermark >= last stable offset.
+//  1. log end >= durable end >= high watermark.
 //  2. The high watermark is the smallest durable end over the maximal ISR, and
 //     stands still while that has fewer than min.insync.replicas members (KIP-966).
 //     It never goes back.
-//  3. The last stable offset is the first offset of a transaction whose end is not
-//     below the high watermark, or the high watermark. A marker that is not yet
-//     committed does not end a transaction for readers.
-//  4. Acknowledgements leave in offset order, whatever each waits for.
-//  5. Offsets belong to the leader epoch: when it ends, what waits fails, and
-//     whether it happened is not known.
+//  3. Acknowledgements leave in offset order, whatever each waits for.
+//  4. What waits belongs to the leader epoch: when that ends it fails, and whether
+//     it happened is not known.
+//
+// The last stable offset is no decision of its own: the log knows which
+// transactions have no marker below the high watermark.
 type Core struct {
 	self      int32
 	leading   bool
@@ -33,13 +33,10 @@ type Core struct {
 	isr       []int32
 	minInSync int
 
-	end       int64
-	durable   map[int32]int64 // by node of the ISR, self too
-	high      int64
-	openFrom  int64 // first offset of the oldest transaction that is open in the log, -1 if none
-	ended     []endedTransaction
-	waiting   []waiter
-	published Offsets
+	end     int64
+	durable map[int32]int64 // by node of the ISR, self too
+	high    int64
+	waiting []waiter
 }
 
 // waiter is an append that is not acknowledged yet.
@@ -49,25 +46,17 @@ type waiter struct {
 	acks Acks
 }
 
-// endedTransaction is one whose marker is in the log but not yet committed.
-type endedTransaction struct{ first, marker int64 }
-
-// Offsets are what readers need to know of a partition.
-type Offsets struct {
-	HighWatermark int64
-	LastStable    int64
-}
+// HighWatermark is installed when it has risen.
+type HighWatermark int64
 
 // Lead begins a leader epoch, or brings a changed ISR or min.insync.replicas into
-// the one there is. In a new epoch End is the log end, and all of it is durable
-// here: recovery syncs what it keeps.
+// the one there is.
 type Lead struct {
 	LeaderEpoch int32
 	ISR         []int32
 	MinInSync   int
-	End         int64
-	// OpenFrom is the first offset of the oldest open transaction, or -1.
-	OpenFrom int64
+	// End is the log end, Durable what of it is synced here.
+	End, Durable int64
 }
 
 // Resign ends the leader epoch.
@@ -80,11 +69,6 @@ type Appended struct {
 	Acks Acks
 	// End is the offset after its last record.
 	End int64
-	// OpenFrom is as in Lead, after this append.
-	OpenFrom int64
-	// EndedFrom is the first offset of the transaction that this batch, a marker,
-	// ends, or -1.
-	EndedFrom int64
 }
 
 // Durable says that a node of the ISR has synced everything below End.
@@ -98,11 +82,11 @@ type Cancel struct{ ID uint64 }
 
 // NewCore returns the core of a partition on node self, which waits for a Lead.
 func NewCore(self int32) *Core {
-	return &Core{self: self, durable: map[int32]int64{}, openFrom: -1}
+	return &Core{self: self, durable: map[int32]int64{}}
 }
 
 // Step takes Lead, Resign, Appended, Durable, Cancel and core.Tick. Its duties are
-// core.Reply, in offset order, and core.Install of Offsets. None has an After.
+// core.Reply, in offset order, and core.Install of a HighWatermark. None has an After.
 func (c *Core) Step(now time.Duration, in core.Input, out *core.Duties) {
 	switch in := in.(type) {
 	case Lead:
@@ -136,9 +120,9 @@ func (c *Core) lead(in Lead, out *core.Duties) {
 	}
 	c.resign(errNewEpoch, out)
 	c.leading, c.epoch, c.isr, c.minInSync = true, in.LeaderEpoch, in.ISR, in.MinInSync
-	c.end, c.openFrom, c.ended = in.End, in.OpenFrom, nil
+	c.end = in.End
 	clear(c.durable)
-	c.durable[c.self] = in.End
+	c.durable[c.self] = in.Durable
 }
 
 func (c *Core) resign(err error, out *core.Duties) {
@@ -150,12 +134,7 @@ func (c *Core) resign(err error, out *core.Duties) {
 }
 
 func (c *Core) appended(in Appended, out *core.Duties) {
-	if in.End > c.end { // else it is a duplicate, and waits for what is there
-		c.end, c.openFrom = in.End, in.OpenFrom
-	}
-	if in.EndedFrom >= 0 {
-		c.ended = append(c.ended, endedTransaction{first: in.EndedFrom, marker: in.End - 1})
-	}
+	c.end = max(c.end, in.End) // a duplicate waits for what is there
 	if in.ID == 0 {
 		return
 	}
@@ -171,11 +150,9 @@ func (c *Core) advance(out *core.Duties) {
 	if !c.leading {
 		return
 	}
-	c.high = max(c.high, c.committed())
-	c.ended = slices.DeleteFunc(c.ended, func(t endedTransaction) bool { return t.marker < c.high })
-	if now := (Offsets{c.high, c.stable()}); now != c.published {
-		c.published = now
-		out.Add(core.Install{State: now})
+	if high := c.committed(); high > c.high {
+		c.high = high
+		out.Add(core.Install{State: HighWatermark(high)})
 	}
 	n := 0
 	for n < len(c.waiting) && c.acknowledged(c.waiting[n]) {
@@ -197,17 +174,6 @@ func (c *Core) committed() int64 {
 		least = min(least, c.durable[node])
 	}
 	return least
-}
-
-func (c *Core) stable() int64 {
-	stable := c.high
-	if c.openFrom >= 0 {
-		stable = min(stable, c.openFrom)
-	}
-	for _, t := range c.ended {
-		stable = min(stable, t.first)
-	}
-	return stable
 }
 
 func (c *Core) acknowledged(w waiter) bool {

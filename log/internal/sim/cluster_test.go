@@ -202,7 +202,7 @@ func (m *machine) open(key partition, p *meta.Partition) {
 	m.replicas[key] = r
 	m.order = append(m.order, key)
 	m.w.led(key, p.LeaderEpoch, m)
-	r.step(replica.Lead{LeaderEpoch: p.LeaderEpoch, ISR: p.ISR, MinInSync: 1, End: log.End(), OpenFrom: -1})
+	r.step(replica.Lead{LeaderEpoch: p.LeaderEpoch, ISR: p.ISR, MinInSync: 1, End: log.End(), Durable: log.End()})
 }
 
 // Append is part of core.Host; the controller has no log.
@@ -237,7 +237,7 @@ type leader struct {
 	out   core.Duties
 	acks  map[uint64]func(error)
 	next  uint64
-	shown replica.Offsets
+	high  int64
 }
 
 // append adds a record and calls acked when it is acknowledged.
@@ -252,7 +252,7 @@ func (r *leader) append(value string, acks replica.Acks, acked func(offset int64
 	r.log.Append(r.m.node, []byte(value), 1, func(base int64, err error) {
 		r.step(replica.Durable{Node: r.m.node.ID, End: base + 1})
 	})
-	r.step(replica.Appended{ID: r.next, Acks: acks, End: r.log.End(), OpenFrom: -1, EndedFrom: -1})
+	r.step(replica.Appended{ID: r.next, Acks: acks, End: r.log.End()})
 }
 
 func (r *leader) step(in core.Input) {
@@ -261,7 +261,7 @@ func (r *leader) step(in core.Input) {
 	for _, d := range r.out.List {
 		switch do := d.Do.(type) {
 		case core.Install:
-			r.shown = do.State.(replica.Offsets)
+			r.high = int64(do.State.(replica.HighWatermark))
 			r.m.w.shown(r)
 		case core.Reply:
 			err, _ := do.Response.(error)

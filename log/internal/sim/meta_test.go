@@ -272,7 +272,7 @@ func (w *world) led(key partition, epoch int32, m *machine) {
 // shown is called when readers get to see more: it must be durable, and everything
 // that anybody ever saw must be there.
 func (w *world) shown(r *leader) {
-	high := r.shown.HighWatermark
+	high := r.high
 	if high < w.high[r.key] {
 		w.s.Fail("the high watermark of %v goes back from %d to %d", r.key, w.high[r.key], high)
 	}
