@@ -78,7 +78,7 @@ type Row struct {
 }
 
 // Test runs the suite.
-func Test(t *testing.T, c Case) {
+func Test(t testing.TB, c Case) {
 	t.Helper()
 	plan := c.Plan(t)
 	plain := runPlain(t, c, plan)

@@ -158,7 +158,7 @@ func (o *output) lastPerKey() []string {
 	return texts
 }
 
-func compareWant(t *testing.T, plain *output, want []string) {
+func compareWant(t testing.TB, plain *output, want []string) {
 	t.Helper()
 	if diff := difference(plain.texts(), want, "emitted", "wanted"); diff != "" {
 		t.Fatalf("the plain run:\n%s", diff)
