@@ -11,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/millrace/millrace/log"
 )
 
 func newTestGroup(c *Client, instance string) *Group {
@@ -27,7 +29,10 @@ func held(gen *Generation) []string {
 }
 
 func TestGroupAlone(t *testing.T) {
-	_, cluster := fakeKafka(t, kfake.SeedTopics(3, "in"))
+	eachCluster(t, topics{"in": 3}, groupAlone)
+}
+
+func groupAlone(t *testing.T, cluster Cluster) {
 	c, ctx := newTestClient(cluster), testContext(t)
 	for _, instance := range []string{"", "one"} {
 		t.Run("instance "+instance, func(t *testing.T) {
@@ -62,7 +67,10 @@ func TestGroupAlone(t *testing.T) {
 // TestStaticMemberReturns: a worker that restarts within its session has its
 // partitions back at once, and its earlier life is fenced.
 func TestStaticMemberReturns(t *testing.T) {
-	_, cluster := fakeKafka(t, kfake.SeedTopics(2, "in"))
+	eachCluster(t, topics{"in": 2}, staticMemberReturns)
+}
+
+func staticMemberReturns(t *testing.T, cluster Cluster) {
 	c, ctx := newTestClient(cluster), testContext(t)
 	first := newTestGroup(c, "worker")
 	gen, err := first.Join(ctx)
@@ -103,9 +111,22 @@ func TestStaticMemberReturns(t *testing.T) {
 // TestGroupRebalances: members come and go; whenever all stand in one generation,
 // their parts are disjoint and complete.
 func TestGroupRebalances(t *testing.T) {
-	fake, cluster := fakeKafka(t, kfake.SeedTopics(5, "in"))
-	c, ctx := newTestClient(cluster), testContext(t)
-	other := newTestClient(FromKgo(kgoClient(t, fake))) // joins wait in line on a connection
+	t.Run("fake", func(t *testing.T) {
+		fake, cluster := fakeKafka(t, kfake.SeedTopics(5, "in"))
+		// Joins wait in line on a connection: two members, two clients.
+		groupRebalances(t, newTestClient(cluster), newTestClient(FromKgo(kgoClient(t, fake))))
+	})
+	t.Run("session", func(t *testing.T) {
+		c := newTestClient(openNode(t).Session(log.SessionOptions{}))
+		if err := c.EnsureTopics(testContext(t), TopicSpec{Name: "in", Partitions: 5}); err != nil {
+			t.Fatal(err)
+		}
+		groupRebalances(t, c, c)
+	})
+}
+
+func groupRebalances(t *testing.T, c, other *Client) {
+	ctx := testContext(t)
 	a, b := newTestGroup(c, ""), newTestGroup(other, "")
 	alone, err := a.Join(ctx)
 	if err != nil {

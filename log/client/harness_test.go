@@ -16,6 +16,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
+
+	"github.com/millrace/millrace/internal/vfs"
+	"github.com/millrace/millrace/log"
 )
 
 var seedFlag = flag.Uint64("seed", 0, "seed of random tests; 0 draws one")
@@ -55,6 +58,67 @@ func kgoClient(t *testing.T, fake *kfake.Cluster, opts ...kgo.Opt) *kgo.Client {
 	}
 	t.Cleanup(cl.Close)
 	return cl
+}
+
+// topics are those that a test needs: their names and partitions.
+type topics map[string]int32
+
+// eachCluster runs a test against franz-go's fake brokers, against the log in this
+// process, and against the log over TCP.
+func eachCluster(t *testing.T, need topics, f func(t *testing.T, cluster Cluster)) {
+	run := func(name string, open func(t *testing.T) Cluster) {
+		t.Run(name, func(t *testing.T) {
+			cluster := open(t)
+			for name, n := range need {
+				if err := newTestClient(cluster).EnsureTopics(testContext(t), TopicSpec{Name: name, Partitions: n}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f(t, cluster)
+		})
+	}
+	run("fake", func(t *testing.T) Cluster { _, cluster := fakeKafka(t); return cluster })
+	run("session", func(t *testing.T) Cluster { return openNode(t).Session(log.SessionOptions{ClientID: "test"}) })
+	run("served", func(t *testing.T) Cluster { return served(t, openNode(t)) })
+}
+
+// openNode opens a node of the log on a disk in memory.
+func openNode(t *testing.T) *log.Node {
+	t.Helper()
+	n, err := log.Open(t.Context(), log.Options{DataDir: "data", FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := n.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
+// served is a node as a client at the other end of a socket sees it.
+func served(t *testing.T, n *log.Node, opts ...kgo.Opt) Cluster {
+	t.Helper()
+	l, err := n.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { done <- l.Serve(ctx) }()
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(l.Addr())}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cl.Close()
+		cancel()
+		<-done
+	})
+	return FromKgo(cl)
 }
 
 // oldTransactions limits a client to the versions before KIP-890, as a cluster

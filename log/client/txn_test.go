@@ -13,15 +13,25 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// eachVersion runs a test under both transaction protocols.
+// eachVersion runs a test under both transaction protocols, wherever there is a
+// choice.
 func eachVersion(t *testing.T, f func(t *testing.T, version int, cluster Cluster)) {
-	t.Run("v1", func(t *testing.T) {
+	need := topics{"in": 2, "out": 2}
+	t.Run("v1/fake", func(t *testing.T) {
 		fake, _ := fakeKafka(t, kfake.SeedTopics(2, "in", "out"))
 		f(t, 1, FromKgo(kgoClient(t, fake, kgo.MaxVersions(oldTransactions()))))
 	})
+	t.Run("v1/served", func(t *testing.T) {
+		cluster := served(t, openNode(t), kgo.MaxVersions(oldTransactions()))
+		for name, n := range need {
+			if err := newTestClient(cluster).EnsureTopics(testContext(t), TopicSpec{Name: name, Partitions: n}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f(t, 1, cluster)
+	})
 	t.Run("v2", func(t *testing.T) {
-		_, cluster := fakeKafka(t, kfake.SeedTopics(2, "in", "out"))
-		f(t, 2, cluster)
+		eachCluster(t, need, func(t *testing.T, cluster Cluster) { f(t, 2, cluster) })
 	})
 }
 

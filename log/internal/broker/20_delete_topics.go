@@ -24,20 +24,11 @@ func init() {
 }
 
 func deleteTopics(ctx context.Context, c *call, req *kmsg.DeleteTopicsRequest) (kmsg.Response, error) {
-	var change meta.DeleteTopics
-	for _, name := range req.TopicNames {
-		change.Topics = append(change.Topics, meta.TopicRef{Name: name})
-	}
-	for _, t := range req.Topics {
-		ref := meta.TopicRef{ID: t.TopicID}
-		if t.Topic != nil {
-			ref.Name = *t.Topic
-		}
-		change.Topics = append(change.Topics, ref)
-	}
+	change := meta.DeleteTopics{Topics: namedIn(req)}
 	ctx, cancel := within(ctx, req.TimeoutMillis)
 	defer cancel()
 	results, err := c.opts.Meta.DeleteTopics(ctx, change)
+	c.settle(ctx)
 
 	resp := req.ResponseKind().(*kmsg.DeleteTopicsResponse)
 	resp.Topics = []kmsg.DeleteTopicsResponseTopic{}
@@ -55,4 +46,24 @@ func deleteTopics(ctx context.Context, c *call, req *kmsg.DeleteTopicsRequest) (
 		resp.Topics = append(resp.Topics, rt)
 	}
 	return resp, nil
+}
+
+// namedIn is what a request of its version names: a caller in this process may
+// fill the lists of all versions.
+func namedIn(req *kmsg.DeleteTopicsRequest) []meta.TopicRef {
+	var refs []meta.TopicRef
+	if req.Version < 6 {
+		for _, name := range req.TopicNames {
+			refs = append(refs, meta.TopicRef{Name: name})
+		}
+		return refs
+	}
+	for _, t := range req.Topics {
+		ref := meta.TopicRef{ID: t.TopicID}
+		if t.Topic != nil {
+			ref.Name = *t.Topic
+		}
+		refs = append(refs, ref)
+	}
+	return refs
 }
