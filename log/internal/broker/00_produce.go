@@ -74,6 +74,7 @@ func produce(ctx context.Context, c *call, req *kmsg.ProduceRequest) (answer, er
 				a.pending, err = c.append(appendCtx, req, t, &rt.Partitions[j], pp)
 			}
 			if err != nil {
+				a.pending = nil
 				failProduce(pp, req.Version, err)
 			}
 			all = append(all, a)

@@ -102,6 +102,7 @@ func (c *call) createMissing(ctx context.Context, topics []kmsg.MetadataRequestT
 	ctx, cancel := within(ctx, autoCreateMillis)
 	defer cancel()
 	results, err := c.opts.Meta.CreateTopics(ctx, change)
+	c.settle(ctx)
 	failed := map[string]int16{}
 	for i, t := range change.Topics {
 		why := err

@@ -46,6 +46,7 @@ func createTopics(ctx context.Context, c *call, req *kmsg.CreateTopicsRequest) (
 	ctx, cancel := within(ctx, req.TimeoutMillis)
 	defer cancel()
 	results, err := c.opts.Meta.CreateTopics(ctx, change)
+	c.settle(ctx)
 
 	resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)
 	resp.Topics = []kmsg.CreateTopicsResponseTopic{}

@@ -43,6 +43,7 @@ func createPartitions(ctx context.Context, c *call, req *kmsg.CreatePartitionsRe
 	ctx, cancel := within(ctx, req.TimeoutMillis)
 	defer cancel()
 	results, err := c.opts.Meta.CreatePartitions(ctx, change)
+	c.settle(ctx)
 
 	resp := req.ResponseKind().(*kmsg.CreatePartitionsResponse)
 	resp.Topics = []kmsg.CreatePartitionsResponseTopic{}

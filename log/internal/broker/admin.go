@@ -32,6 +32,13 @@ func refusal(err error) (code int16, message *string) {
 	return kerr.UnknownServerError.Code, &text
 }
 
+// settle waits until the partitions of this node are as the metadata says: a client
+// that was told of a topic may use it at once. Where the time is up before, the
+// client is told NOT_LEADER_OR_FOLLOWER for a while.
+func (c *call) settle(ctx context.Context) {
+	_ = c.opts.Replicas.Sync(ctx, c.image().Index())
+}
+
 // duplicates are the names that occur more than once. Kafka refuses them, all of
 // their occurrences as one.
 func duplicates(names []string) map[string]bool {

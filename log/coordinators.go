@@ -1,0 +1,178 @@
+package log
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/millrace/millrace/log/internal/coord"
+	"github.com/millrace/millrace/log/internal/meta"
+	"github.com/millrace/millrace/log/internal/replica"
+)
+
+// coordinator is what the group and the transaction coordinator have in common for
+// those who tell them what they lead.
+type coordinator interface {
+	Elected(partition int32, epoch int32, log coord.Log)
+	Resigned(partition int32)
+}
+
+// leadership follows the metadata: it tells the coordinators which partitions of
+// their topics this node leads, and groups which topics are gone.
+//
+// Images come one after the other and some may be skipped, so what to tell is the
+// difference between the image and what was told before, never a single change.
+type leadership struct {
+	node     int32
+	meta     *meta.Meta
+	replicas *replica.Manager
+	topics   []coordinated
+	deleted  func(ctx context.Context, names []string) error
+	logger   *slog.Logger
+
+	known map[string]meta.ID // topics of the last image, by name
+}
+
+// coordinated is an internal topic and who keeps its state in it.
+type coordinated struct {
+	topic string
+	by    coordinator
+	led   map[int32]int32 // partition -> leader epoch that was told
+}
+
+// run follows until ctx ends. The first image has been taken with update before.
+func (l *leadership) run(ctx context.Context) {
+	changed, stop := l.meta.Watch()
+	defer stop()
+	for {
+		if err := l.update(ctx); err != nil && ctx.Err() == nil {
+			l.logger.Error("follow the metadata", "error", err)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// update tells the coordinators what has changed since the last update.
+func (l *leadership) update(ctx context.Context) error {
+	im := l.meta.Image()
+	if err := l.replicas.Sync(ctx, im.Index()); err != nil {
+		return err
+	}
+	var errs []error
+	for i := range l.topics {
+		errs = append(errs, l.elect(im, &l.topics[i]))
+	}
+	return errors.Join(append(errs, l.forget(ctx, im))...)
+}
+
+// elect compares who leads a coordinator's partitions with what it was told.
+func (l *leadership) elect(im *meta.Image, c *coordinated) error {
+	t := im.TopicByName(c.topic)
+	if t == nil {
+		return nil
+	}
+	var errs []error
+	for _, p := range t.Partitions {
+		told, leads := c.led[p.Index]
+		if p.Leader != l.node {
+			if leads {
+				c.by.Resigned(p.Index)
+				delete(c.led, p.Index)
+			}
+			continue
+		}
+		if leads && told == p.LeaderEpoch {
+			continue
+		}
+		led, err := l.replicas.Partition(t.ID, p.Index)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if leads {
+			c.by.Resigned(p.Index)
+		}
+		c.by.Elected(p.Index, p.LeaderEpoch, &coordinatorLog{led, p.LeaderEpoch})
+		c.led[p.Index] = p.LeaderEpoch
+	}
+	return errors.Join(errs...)
+}
+
+// forget drops the committed offsets of topics that are gone. One that was created
+// again under its name is another topic: its offsets start over.
+func (l *leadership) forget(ctx context.Context, im *meta.Image) error {
+	var gone []string
+	for name, id := range l.known {
+		if t := im.TopicByName(name); t == nil || t.ID != id {
+			gone = append(gone, name)
+		}
+	}
+	known := make(map[string]meta.ID, im.TopicCount())
+	for t := range im.Topics() {
+		known[t.Name] = t.ID
+	}
+	l.known = known
+	if len(gone) == 0 {
+		return nil
+	}
+	return l.deleted(ctx, gone)
+}
+
+// coordinatorLog is a partition of an internal topic as a coordinator sees it, in
+// one leader epoch.
+type coordinatorLog struct {
+	partition *replica.Partition
+	epoch     int32
+}
+
+var _ coord.Log = (*coordinatorLog)(nil)
+
+// Append is refused once the partition is in another leader epoch.
+func (l *coordinatorLog) Append(batch []byte, committed func(baseOffset int64, err error)) {
+	l.partition.Enqueue(batch,
+		replica.AppendOptions{Origin: replica.FromCoordinator, Acks: replica.AcksAll, LeaderEpoch: l.epoch},
+		func(r replica.Result, err error) { committed(r.BaseOffset, err) })
+}
+
+// Start is the first offset.
+func (l *coordinatorLog) Start() int64 { return l.partition.LogStart() }
+
+// End is the offset after the last that was appended.
+func (l *coordinatorLog) End() int64 { return l.partition.LogEnd() }
+
+// WaitCommitted returns when the high watermark has reached offset.
+func (l *coordinatorLog) WaitCommitted(ctx context.Context, offset int64) error {
+	return l.partition.WaitCommitted(ctx, offset)
+}
+
+// Read gives whole record batches, at least one.
+func (l *coordinatorLog) Read(_ context.Context, offset int64, maxBytes int) ([]byte, error) {
+	r, err := l.partition.Fetch(offset, maxBytes, replica.ReadUncommitted, true)
+	return r.Batches, err
+}
+
+// topicsView is the metadata as coordinators see it.
+type topicsView struct{ *meta.Image }
+
+var _ coord.Topics = topicsView{}
+
+// Name is the name of a topic id.
+func (v topicsView) Name(id [16]byte) (string, bool) {
+	if t := v.Image.Topic(id); t != nil {
+		return t.Name, true
+	}
+	return "", false
+}
+
+// Topic is the id and the number of partitions of a name.
+func (v topicsView) Topic(name string) (id [16]byte, partitions int32, ok bool) {
+	t := v.TopicByName(name)
+	if t == nil {
+		return id, 0, false
+	}
+	return t.ID, int32(len(t.Partitions)), true
+}

@@ -1,0 +1,148 @@
+package log
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"sync"
+
+	"github.com/millrace/millrace/log/internal/broker"
+	"github.com/millrace/millrace/log/internal/coord"
+	"github.com/millrace/millrace/log/internal/core"
+	"github.com/millrace/millrace/log/internal/group"
+	"github.com/millrace/millrace/log/internal/meta"
+	"github.com/millrace/millrace/log/internal/replica"
+	"github.com/millrace/millrace/log/internal/storage"
+	"github.com/millrace/millrace/log/internal/txn"
+)
+
+// metadataDir is where the metadata log lives in the data directory.
+const metadataDir = "metadata"
+
+// Open takes hold of the data directory, which it makes if it is missing, recovers
+// what is in it and returns a node that is ready for Sessions; it listens nowhere
+// until Listen or Serve. ctx bounds the opening alone.
+//
+// It refuses, in one sentence each, a directory that another process holds, that is
+// of a newer format or of another cluster or node, or that holds what nobody knows.
+func Open(ctx context.Context, opts Options) (*Node, error) {
+	if err := opts.validate(); err != nil {
+		return nil, fmt.Errorf("log options: %w", err)
+	}
+	given := opts.NodeID
+	opts.setDefaults()
+	n := &Node{opts: opts}
+	if err := n.open(ctx, given); err != nil {
+		return nil, errors.Join(err, n.Close(ctx))
+	}
+	return n, nil
+}
+
+// open brings up the rooms of the log from the bottom. Close takes down whatever
+// of them is there.
+func (n *Node) open(ctx context.Context, nodeID int32) error {
+	fatal := n.fatalOnce()
+	policy, err := storage.ParseSyncPolicy(string(n.opts.Sync))
+	if err != nil {
+		return err
+	}
+	n.disk, err = storage.Open(storage.Options{
+		FS: n.opts.FS, Dir: n.opts.DataDir, NodeID: nodeID, Entries: []string{metadataDir},
+		Policy: policy, SyncInterval: n.opts.SyncInterval, Fatal: fatal, Logger: n.opts.Logger,
+	})
+	if err != nil {
+		return fmt.Errorf("open data directory %s: %w", n.opts.DataDir, err)
+	}
+	identity := n.disk.Identity()
+	n.opts.NodeID = identity.NodeID
+	n.meta, err = meta.Open(ctx, meta.Options{
+		FS: n.opts.FS, Dir: path.Join(n.opts.DataDir, metadataDir),
+		ClusterID: identity.ClusterID, Directory: identity.DirectoryID,
+		DefaultPartitions: n.opts.DefaultPartitions, MaxPartitions: n.opts.MaxPartitions,
+		Logger: n.opts.Logger, Fatal: fatal,
+	})
+	if err != nil {
+		return fmt.Errorf("open metadata: %w", err)
+	}
+	n.replicas, err = replica.Open(ctx, replica.Options{
+		Disk: n.disk, Meta: n.meta, NodeID: n.opts.NodeID, SyncPolicy: string(n.opts.Sync), Logger: n.opts.Logger,
+	})
+	if err != nil {
+		return fmt.Errorf("open partitions: %w", err)
+	}
+	n.openCoordinators()
+	n.openBroker()
+	return n.followMetadata(ctx)
+}
+
+// fatalOnce hands the first failure of a disk to Options.Fatal.
+func (n *Node) fatalOnce() func(error) {
+	var once sync.Once
+	return func(err error) {
+		once.Do(func() {
+			n.opts.Logger.Error("the node has failed: no write is acknowledged any more; end the process, see to the disk, start again", "error", err)
+			if n.opts.Fatal != nil {
+				n.opts.Fatal(err)
+			}
+		})
+	}
+}
+
+func (n *Node) openCoordinators() {
+	n.driver = core.NewDriver(core.DriverOptions{})
+	topics := func() coord.Topics { return topicsView{n.meta.Image()} }
+	n.groups = group.NewCoordinator(group.Options{
+		Partitions: meta.InternalPartitions, Driver: n.driver, Topics: topics, Logger: n.opts.Logger,
+	})
+	n.txns = txn.NewCoordinator(txn.Options{
+		Partitions: meta.InternalPartitions, OffsetsPartitions: meta.InternalPartitions, Driver: n.driver,
+		ProducerIDs: n.producerIDs, Markers: &markerWriter{n.replicas, n.groups}, Topics: topics, Logger: n.opts.Logger,
+	})
+}
+
+// producerIDs gets a block of producer ids for this node.
+func (n *Node) producerIDs(ctx context.Context) (first, count int64, err error) {
+	ids, err := n.meta.AllocateProducerIDs(ctx, meta.AllocateProducerIDs{
+		NodeID: n.opts.NodeID, BrokerEpoch: n.replicas.Broker().Epoch,
+	})
+	return ids.First, int64(ids.Count), err
+}
+
+func (n *Node) openBroker() {
+	o := broker.Options{
+		NodeID: n.opts.NodeID, Meta: n.meta, Replicas: n.replicas, Groups: n.groups, Transactions: n.txns,
+		Logger: n.opts.Logger, AutoCreate: !n.opts.NoAutoCreate, DefaultPartitions: n.opts.DefaultPartitions,
+		Limits: broker.Limits{Connections: n.opts.MaxConnections}, Strict: n.opts.strict,
+	}
+	if n.opts.Advertised != "" {
+		o.Advertised.Host, o.Advertised.Port, _ = splitAdvertised(n.opts.Advertised) // validated
+	}
+	n.broker = broker.New(o)
+}
+
+// followMetadata tells the coordinators what they lead, now and from now on.
+func (n *Node) followMetadata(ctx context.Context) error {
+	l := &leadership{
+		node: n.opts.NodeID, meta: n.meta, replicas: n.replicas, deleted: n.groups.TopicsDeleted, logger: n.opts.Logger,
+		topics: []coordinated{
+			{coord.GroupTopic, n.groups, map[int32]int32{}},
+			{coord.TransactionTopic, n.txns, map[int32]int32{}},
+		},
+	}
+	if err := l.update(ctx); err != nil {
+		return fmt.Errorf("open coordinators: %w", err)
+	}
+	following, stop := context.WithCancel(context.Background())
+	n.stopFollow = stop
+	n.follow.Go(func() { l.run(following) })
+	return nil
+}
+
+// endpoint is where clients of this process would reach the node from outside.
+func (n *Node) endpoint() broker.Endpoint {
+	if a := n.reached.Load(); a != nil {
+		return broker.Endpoint{Host: a.IP.String(), Port: int32(a.Port)}
+	}
+	return broker.Endpoint{Host: "localhost"}
+}

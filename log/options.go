@@ -1,0 +1,149 @@
+package log
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/millrace/millrace/internal/vfs"
+)
+
+// Sync says when an appended record counts as durable, and so when it is
+// acknowledged and shown to readers.
+type Sync string
+
+// The sync policies. The zero value means SyncAlways.
+const (
+	// SyncAlways acknowledges after fdatasync. Nothing acknowledged is lost in a
+	// power cut.
+	SyncAlways Sync = "always"
+	// SyncInterval acknowledges at once and syncs every Options.SyncInterval: a
+	// power cut loses at most that much; a killed process loses nothing.
+	SyncInterval Sync = "interval"
+	// SyncOS acknowledges at once and leaves writing back to the operating system.
+	SyncOS Sync = "os"
+)
+
+// Options says how a node is opened. Only DataDir is needed.
+type Options struct {
+	// DataDir is the directory that holds everything of this node. It is made if it
+	// is not there.
+	DataDir string
+	// FS is the file system under DataDir; nil means the operating system's.
+	FS vfs.FS
+	// Logger receives what the node has to say; nil means slog.Default().
+	Logger *slog.Logger
+	// Fatal is called once, from a goroutine of the node, when the disk has failed
+	// in a way after which nothing more may be acknowledged (the first failed sync).
+	// The process should end soon after. nil means that the error is only logged.
+	// The node answers no write after it either way.
+	Fatal func(error)
+	// Sync is the durability of an acknowledgement; "" means SyncAlways.
+	Sync Sync
+	// SyncInterval is the time between syncs under SyncInterval; 0 means 100 ms.
+	SyncInterval time.Duration
+	// NodeID is this node's id in the cluster, from 1; 0 means 1. A directory keeps
+	// the id it was made with and refuses another.
+	NodeID int32
+	// NoAutoCreate turns off the creation of topics that a client asks metadata of
+	// (Kafka's auto.create.topics.enable=false).
+	NoAutoCreate bool
+	// DefaultPartitions is the number of partitions of a topic that is created
+	// without saying how many; 0 means 1.
+	DefaultPartitions int32
+	// MaxPartitions bounds the partitions of all topics together, so that no client
+	// can fill the node with empty ones; 0 means 20 000.
+	MaxPartitions int
+	// MaxConnections bounds the connections over all listeners; 0 means 4096. One
+	// more is closed as soon as it is accepted.
+	MaxConnections int
+	// Advertised is the host:port that clients are told to connect to. "" means the
+	// address that each client came to, which is right unless an address is
+	// translated on the way.
+	Advertised string
+	// Insecure allows listeners on addresses other than loopback although there is
+	// neither encryption nor authentication.
+	Insecure bool
+
+	// strict makes every response pass the check for nulls that clients cannot
+	// read, and released request buffers be overwritten. Tests set it.
+	strict bool
+}
+
+func (o *Options) setDefaults() {
+	if o.FS == nil {
+		o.FS = vfs.OS()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Sync == "" {
+		o.Sync = SyncAlways
+	}
+	if o.SyncInterval == 0 {
+		o.SyncInterval = 100 * time.Millisecond
+	}
+	if o.NodeID == 0 {
+		o.NodeID = 1
+	}
+	if o.DefaultPartitions == 0 {
+		o.DefaultPartitions = 1
+	}
+	if o.MaxPartitions == 0 {
+		o.MaxPartitions = 20_000
+	}
+	if o.MaxConnections == 0 {
+		o.MaxConnections = 4096
+	}
+}
+
+// validate reports every fault at once.
+func (o *Options) validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if o.DataDir == "" {
+		fault("DataDir is empty: name the directory that keeps the log")
+	}
+	switch o.Sync {
+	case "", SyncAlways, SyncInterval, SyncOS:
+	default:
+		fault("Sync is %q: use %q, %q or %q", o.Sync, SyncAlways, SyncInterval, SyncOS)
+	}
+	if o.SyncInterval < 0 {
+		fault("SyncInterval is %v: it cannot be negative", o.SyncInterval)
+	}
+	if o.NodeID < 0 {
+		fault("NodeID is %d: node ids start at 1", o.NodeID)
+	}
+	if o.DefaultPartitions < 0 {
+		fault("DefaultPartitions is %d: a topic has at least one", o.DefaultPartitions)
+	}
+	if o.MaxPartitions < 0 || o.MaxConnections < 0 {
+		fault("MaxPartitions is %d, MaxConnections %d: neither can be negative", o.MaxPartitions, o.MaxConnections)
+	}
+	if o.Advertised != "" {
+		if _, _, err := splitAdvertised(o.Advertised); err != nil {
+			fault("%w", err)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// splitAdvertised parses host:port.
+func splitAdvertised(s string) (host string, port int32, err error) {
+	host, p, err := net.SplitHostPort(s)
+	if err == nil && host == "" {
+		err = errors.New("the host is missing")
+	}
+	n, perr := strconv.ParseUint(p, 10, 16)
+	if err == nil && (perr != nil || n == 0) {
+		err = errors.New("the port must be a number from 1 to 65535")
+	}
+	if err != nil {
+		return "", 0, fmt.Errorf("advertised address %q is not host:port: %w", s, err)
+	}
+	return host, int32(n), nil
+}
