@@ -158,6 +158,7 @@ func TestSuiteCatches(t *testing.T) {
 			return &bad{process: func(b *columnar.Batch, out operators.Output) { out.RowError(b, selected(b)[0], errFatal) }}
 		}},
 		{"results behind the watermark", "Timing.Hold is too small", func(p *operators.Plan) {
+			p.Key = nil // one instance
 			p.Timing = &operators.Timing{FirstEnd: func(t int64) int64 { return t + 1 }}
 		}, func() *bad {
 			return &bad{watermark: func(t int64, out operators.Output) {
