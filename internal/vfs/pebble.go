@@ -16,6 +16,12 @@ import (
 //
 // The adapter does not write at offsets (Pebble does that only in its cache of
 // remote objects, which Millrace does not use) and does not recycle files.
+//
+// Pebble counts on what journaling file systems keep beyond POSIX: a new file that
+// was synced has its name, and names change durably in the order in which they were
+// changed (its markers are made before the old ones are removed, with one sync of
+// the directory after both). The adapter keeps it on any FS: it syncs the directory
+// with the first sync of a new file, and before it removes or renames one.
 func Pebble(fsys FS) pebble.FS {
 	if _, ok := fsys.(osFS); ok {
 		return pebble.Default
@@ -31,7 +37,11 @@ func (p pebbleFS) Create(name string, _ pebble.DiskWriteCategory) (pebble.File, 
 	if err := p.fsys.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return p.wrap(p.fsys.Create(name))
+	f, err := p.fsys.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	return &pebbleFile{File: f, fsys: p.fsys, fresh: true}, nil
 }
 
 func (p pebbleFS) Link(oldname, newname string) error { return p.fsys.Link(oldname, newname) }
@@ -71,11 +81,21 @@ func (p pebbleFS) OpenDir(name string) (pebble.File, error) {
 	return &pebbleDir{fsys: p.fsys, name: name}, nil
 }
 
-func (p pebbleFS) Remove(name string) error { return p.fsys.Remove(name) }
+func (p pebbleFS) Remove(name string) error {
+	if err := p.fsys.SyncDir(filepath.Dir(name)); err != nil {
+		return err
+	}
+	return p.fsys.Remove(name)
+}
 
 func (p pebbleFS) RemoveAll(name string) error { return p.fsys.RemoveAll(name) }
 
-func (p pebbleFS) Rename(oldname, newname string) error { return p.fsys.Rename(oldname, newname) }
+func (p pebbleFS) Rename(oldname, newname string) error {
+	if err := p.fsys.SyncDir(filepath.Dir(oldname)); err != nil {
+		return err
+	}
+	return p.fsys.Rename(oldname, newname)
+}
 
 // ReuseForWrite makes a new file instead, which Pebble's contract allows.
 func (p pebbleFS) ReuseForWrite(
@@ -124,8 +144,9 @@ func (p pebbleFS) wrap(f File, err error) (pebble.File, error) {
 // pebbleFile adds a read position and the hints, which it ignores.
 type pebbleFile struct {
 	File
-	fsys FS
-	pos  int64
+	fsys  FS
+	pos   int64
+	fresh bool // made by this handle and not yet synced
 }
 
 func (f *pebbleFile) Read(p []byte) (int, error) {
@@ -144,6 +165,15 @@ func (f *pebbleFile) WriteAt([]byte, int64) (int, error) {
 func (f *pebbleFile) Stat() (pebble.FileInfo, error) { return pebbleFS{f.fsys}.Stat(f.Name()) }
 
 func (f *pebbleFile) Sync() error { return f.SyncData() }
+
+// SyncData also makes the name of a new file durable.
+func (f *pebbleFile) SyncData() error {
+	if err := f.File.SyncData(); err != nil || !f.fresh {
+		return err
+	}
+	f.fresh = false
+	return f.fsys.SyncDir(filepath.Dir(f.Name()))
+}
 
 func (f *pebbleFile) SyncTo(int64) (fullSync bool, err error) {
 	err = f.SyncData()
