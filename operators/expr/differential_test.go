@@ -23,6 +23,9 @@ func TestColumnsEqualRows(t *testing.T) {
 	for range 1500 {
 		g := &generator{r: r, vars: map[kind][]string{}}
 		text := g.gen(pick(r, allKinds), 1+r.Intn(4))
+		if r.Intn(3) == 0 { // filters have their own way through these
+			text = g.fill(pick(r, []string{"@b and @b", "@b or @b", "bn and @b", "@b or @b and @b", "@f > @f and @i == @i"}), 2)
+		}
 		p, err := compile(text, schema, Options{Deterministic: true, noFold: r.Intn(4) == 0})
 		if err != nil {
 			if err.Rule != "always-fails" && err.Rule != "bad-argument" {
@@ -39,6 +42,7 @@ func TestColumnsEqualRows(t *testing.T) {
 		for range 3 { // the second and third batch find used scratch memory
 			checkModes(t, p, e, d.batch(schema, r.Intn(70)))
 		}
+		checkLeaks(t, p, e, d.batch(schema, 80))
 	}
 	for name, b := range builtins {
 		if b.Category != "arrays" && name != "now" && !used[name] {

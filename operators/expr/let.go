@@ -1,5 +1,7 @@
 package expr
 
+import "unsafe"
+
 // let is `let x = value; body`. The value is computed once, before the body, also
 // where no branch of the body uses it.
 type let struct {
@@ -36,7 +38,7 @@ func (e *Eval) lendVar(out *vec, slot int) {
 		out.own |= v.own & ownValues
 		v.own &^= ownValues
 	}
-	if out.own&ownNulls == 0 && len(out.nulls) > 0 && len(v.nulls) > 0 && &out.nulls[0] == &v.nulls[0] {
+	if out.own&ownNulls == 0 && same(out.nulls, v.nulls) {
 		out.own |= v.own & ownNulls
 		v.own &^= ownNulls
 	}
@@ -48,7 +50,8 @@ func sharesValues(a, b *vec) bool {
 	return same(a.ints, b.ints) || same(a.floats, b.floats) || same(a.tri, b.tri) || same(a.text, b.text)
 }
 
-func same[T any](a, b []T) bool { return len(a) > 0 && len(b) > 0 && &a[0] == &b[0] }
+// same says whether two slices are the same memory, also if they are empty.
+func same[T any](a, b []T) bool { return a != nil && unsafe.SliceData(a) == unsafe.SliceData(b) }
 
 // variable reads a let.
 type variable struct {

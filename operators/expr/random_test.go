@@ -218,6 +218,7 @@ func results(t testing.TB, p *Program, e *Eval, b *columnar.Batch, mode Mode) ma
 			out[i] = cellText(arr, p.typ, int(i))
 		}
 	}
+	checkPools(t, p, e)
 	if errs.Len() > 0 && !p.MayFail() {
 		t.Fatalf("%s: failed, though it may not: %v", p.text, errs.List[0].Err)
 	}
@@ -230,6 +231,59 @@ func results(t testing.TB, p *Program, e *Eval, b *columnar.Batch, mode Mode) ma
 		}
 	}
 	return out
+}
+
+// checkPools finds memory that was given back twice, or given back while the last
+// result still refers to it, and lists all scratch memory.
+func checkPools(t testing.TB, p *Program, e *Eval) map[any]bool {
+	t.Helper()
+	seen := map[any]bool{}
+	once := func(first any) {
+		if seen[first] {
+			t.Fatalf("%s: scratch memory was released twice", p.text)
+		}
+		seen[first] = true
+	}
+	note(once, append(e.ints.free, e.out.lent.ints))
+	note(once, append(e.floats.free, e.out.lent.floats))
+	note(once, append(e.bytes.free, e.failed))
+	note(once, e.texts.free)
+	note(once, e.sels.free)
+	for _, c := range e.cols {
+		if c.own&ownValues != 0 {
+			note(once, [][]uint8{c.tri})
+		}
+		if c.own&ownNulls != 0 {
+			note(once, [][]uint8{c.nulls})
+		}
+	}
+	return seen
+}
+
+// checkLeaks runs a batch until all scratch memory is there, and then once more,
+// which must not make any.
+func checkLeaks(t testing.TB, p *Program, e *Eval, b *columnar.Batch) {
+	t.Helper()
+	var before map[any]bool
+	for range 3 {
+		before = checkPools(t, p, e)
+		if _, _, err := e.run(b, p.mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for first := range checkPools(t, p, e) {
+		if !before[first] {
+			t.Fatalf("%s: scratch memory is lost in every call", p.text)
+		}
+	}
+}
+
+func note[T any](once func(any), slices [][]T) {
+	for _, s := range slices {
+		if cap(s) > 0 {
+			once(&s[:1][0])
+		}
+	}
 }
 
 func (r *RowErrors) list() []RowError {
