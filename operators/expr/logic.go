@@ -1,204 +1,197 @@
-package meta
+package expr
 
-import (
-	"slices"
+// and3 and or3 are the three-valued connectives over triFalse, triTrue, triNull.
 
-	"github.com/twmb/franz-go/pkg/kerr"
-)
-
-// producerIDBlock is how many producer ids a broker gets at a time, as in Kafka: a
-// restart wastes what is left of them, and 2^63 are plenty.
-const producerIDBlock = 1000
-
-// registerBroker decides on a registration. In the same batch it makes the log's
-// own topics if they are not there yet, and raises the leader epoch of every
-// partition that the node is to lead.
-func (c *Controller) registerBroker(req RegisterBroker) ([]Record, error) {
-	b := req.Broker
-	old := c.image.Broker(b.NodeID)
-	if err := c.checkRegistration(&b, old, req.KnownEpoch); err != nil {
-		return nil, err
+func and3(a, b uint8) uint8 {
+	if a == triFalse || b == triFalse {
+		return triFalse
 	}
-	b.Epoch = 0
-	records := []Record{&b}
-	for t := range values(c.image.topics) {
-		for _, p := range t.Partitions {
-			if next := rejoin(p, old, &b); next != nil {
-				records = append(records, next)
-			}
-		}
-	}
-	return c.internalTopics(records, &b)
+	return max(a, b)
 }
 
-func (c *Controller) checkRegistration(b, old *Broker, known int64) error {
+func or3(a, b uint8) uint8 {
+	if a == triTrue || b == triTrue {
+		return triTrue
+	}
+	return max(a, b)
+}
+
+// The same as tables, indexed by 3*a+b, for loops without branches.
+var andTable, orTable = truthTable(and3), truthTable(or3)
+
+func truthTable(f func(a, b uint8) uint8) (t [9]uint8) {
+	for i := range t {
+		t[i] = f(uint8(i/3), uint8(i%3))
+	}
+	return t
+}
+
+// logic is `and` and `or`. The right side is evaluated only where the left did
+// not decide: where it is true or null for and, false or null for or.
+type logic struct {
+	base
+	or   bool
+	l, r node
+}
+
+func newLogic(or bool, l, r node, from, to int) *logic {
+	return &logic{base: newBase(typ{kBool, nullable(l, r)}, from, to, costLoop, l, r), or: or, l: l, r: r}
+}
+
+// combine joins two states.
+func (n *logic) combine(a, b uint8) uint8 {
+	if n.or {
+		return or3(a, b)
+	}
+	return and3(a, b)
+}
+
+// decides is the state of the left side that makes the right one irrelevant.
+func (n *logic) decides() uint8 { return uint8(b2i(n.or)) }
+
+func (n *logic) row(e *Eval, i int32) (value, *Fault) {
+	a, fault := n.l.row(e, i)
+	if fault != nil {
+		return nullValue, fault
+	}
+	left := triOf(a)
+	if left == n.decides() {
+		return a, nil
+	}
+	b, fault := n.r.row(e, i)
+	if fault != nil {
+		return nullValue, fault
+	}
+	return valueOf(n.combine(left, triOf(b))), nil
+}
+
+func triOf(v value) uint8 {
+	if v.null {
+		return triNull
+	}
+	return uint8(v.i)
+}
+
+func (n *logic) columns(e *Eval, sel []int32) vec {
+	a := n.l.columns(e, sel)
+	out := e.newVec(laneTri)
+	if cheap(n.r) {
+		b := n.r.columns(e, sel)
+		table := &andTable
+		if n.or {
+			table = &orTable
+		}
+		for i := range out.tri {
+			out.tri[i] = table[3*a.tri[int32(i)&a.mask]+b.tri[int32(i)&b.mask]]
+		}
+		e.release(&b)
+		e.release(&a)
+		return out
+	}
+	rows := e.rows(sel)
+	open := e.sels.get(len(rows) + 1)
+	k, decided := 0, n.decides()
+	for _, i := range rows {
+		x := a.tri[i&a.mask]
+		out.tri[i] = x
+		open[k] = i
+		k += b2i(x != decided)
+	}
+	b := n.r.columns(e, open[:k])
+	for _, i := range open[:k] {
+		out.tri[i] = n.combine(out.tri[i], b.tri[i&b.mask])
+	}
+	e.release(&b)
+	e.release(&a)
+	e.sels.put(open)
+	return out
+}
+
+// filter of `and` narrows the selection twice; of `or` it looks on the right only
+// at the rows that the left has not taken.
+func (n *logic) filter(e *Eval, sel []int32) []int32 {
 	switch {
-	case b.NodeID < 1:
-		return refuse(kerr.InvalidRequest, "node ids start at 1, not %d", b.NodeID)
-	case b.Directory.IsZero() || b.Incarnation.IsZero():
-		return refuse(kerr.InvalidRequest, "node %d registers without directory id or incarnation", b.NodeID)
-	case old != nil && old.Directory != b.Directory:
-		return refuse(kerr.DuplicateBrokerRegistration, "node id %d belongs to data directory %s, this one is %s: give this node another id",
-			b.NodeID, old.Directory, b.Directory)
-	case old == nil && known != 0 || old != nil && known != old.Epoch:
-		return refuse(kerr.StaleBrokerEpoch, "node %d was registered since epoch %d, or never", b.NodeID, known)
+	case n.or:
+		return n.filterOr(e, sel)
+	case n.l.info().t.null && n.r.info().fails:
+		// Where the left is null the row is lost, but the right may still fail.
+		v := n.columns(e, sel)
+		out := e.whereTrue(&v, sel)
+		e.release(&v)
+		return out
 	}
-	level := c.image.Feature(FeatureVersion)
-	for _, f := range b.Features {
-		if f.Name == FeatureVersion && f.Min <= level && level <= f.Max {
-			return nil
-		}
-	}
-	return refuse(kerr.UnsupportedVersion, "node %d cannot run at %s %d, which is finalized", b.NodeID, FeatureVersion, level)
+	left := e.filter(n.l, sel)
+	out := e.filter(n.r, left)
+	e.sels.put(left)
+	return out
 }
 
-// internalTopics appends the log's own topics, which are placed on the first node.
-func (c *Controller) internalTopics(records []Record, b *Broker) ([]Record, error) {
-	registered, err := c.image.Apply(c.image.Index()+1, records)
-	if err != nil {
-		return nil, err
+func (n *logic) filterOr(e *Eval, sel []int32) []int32 {
+	if cheap(n.r) {
+		v := n.columns(e, sel)
+		out := e.whereTrue(&v, sel)
+		e.release(&v)
+		return out
 	}
-	before := c.image
-	c.image = registered
-	defer func() { c.image = before }()
-	for _, name := range []string{OffsetsTopic, TransactionsTopic} {
-		if c.image.TopicByName(name) != nil {
+	left := e.filter(n.l, sel)
+	rows := e.rows(sel)
+	rest := e.sels.get(len(rows) + 1)
+	k, l := 0, 0
+	for _, i := range rows {
+		if l < len(left) && left[l] == i {
+			l++
 			continue
 		}
-		_, topic, err := c.createTopic(NewTopic{Name: name, Partitions: InternalPartitions, ReplicationFactor: 1,
-			Configs: []ConfigValue{{"cleanup.policy", "compact"}}}, true)
-		if err != nil {
-			return nil, err
-		}
-		records = append(records, topic...)
+		rest[k] = i
+		k++
 	}
-	return records, nil
+	right := e.filter(n.r, rest[:k])
+	out := mergeRows(e.sels.get(len(rows) + 1)[:0], left, right)
+	e.sels.put(left)
+	e.sels.put(rest)
+	e.sels.put(right)
+	return out
 }
 
-// rejoin is the state of a partition after a node that may hold a copy of it has
-// started again, or nil if it does not change.
-//
-// A node that did not stop in order and does not sync before it acknowledges may
-// have lost the end of what it acknowledged: if others are in sync, it is so no
-// longer (KIP-966). A copy that is the only one stays what it is.
-func rejoin(p *Partition, old, b *Broker) *Partition {
-	if !slices.ContainsFunc(p.Replicas, func(r Replica) bool { return r.NodeID == b.NodeID && r.Directory == b.Directory }) {
-		return nil
-	}
-	next := *p
-	clean := old != nil && (b.PreviousEpoch == old.Epoch || old.SyncPolicy == "always")
-	if !clean && len(p.ISR) > 1 {
-		next.ISR = without(p.ISR, b.NodeID)
-	}
-	if !clean {
-		next.ELR = without(p.ELR, b.NodeID)
-	}
-	electLeader(&next, b.NodeID)
-	if next.LeaderEpoch == p.LeaderEpoch && len(next.ISR) == len(p.ISR) && len(next.ELR) == len(p.ELR) {
-		return nil
-	}
-	next.Epoch++
-	return &next
-}
-
-// electLeader gives a partition that the node led, or that nobody leads, a leader
-// of the ISR, and a new leader epoch even if that is the same node: it is a new
-// writer, with a log that may be shorter than the one before.
-func electLeader(p *Partition, node int32) {
-	if p.Leader != node && p.Leader != -1 {
-		return
-	}
-	leader := int32(-1)
-	for _, r := range p.Replicas {
-		if slices.Contains(p.ISR, r.NodeID) {
-			leader = r.NodeID
-			break
+// mergeRows appends two ascending, disjoint lists in order.
+func mergeRows(dst, a, b []int32) []int32 {
+	for len(a) > 0 && len(b) > 0 {
+		if a[0] < b[0] {
+			dst, a = append(dst, a[0]), a[1:]
+		} else {
+			dst, b = append(dst, b[0]), b[1:]
 		}
 	}
-	if slices.Contains(p.ISR, node) {
-		leader = node
-	}
-	p.Leader = leader
-	p.LeaderEpoch++
+	return append(append(dst, a...), b...)
 }
 
-func without(nodes []int32, node int32) []int32 {
-	return slices.DeleteFunc(slices.Clone(nodes), func(n int32) bool { return n == node })
+// not is three-valued negation.
+type not struct {
+	base
+	arg node
 }
 
-// alterPartition decides on a change of the ISR.
-func (c *Controller) alterPartition(req AlterPartition) (any, []Record) {
-	p := c.image.Partition(req.Topic, req.Index)
-	if err := c.checkAlteration(req, p); err != nil {
-		return asRefusal(err), nil
-	}
-	next := *p
-	next.ISR = slices.Sorted(slices.Values(req.ISR))
-	next.ELR = eligible(p, next.ISR, c.image.Topic(req.Topic).MinInSync())
-	next.Epoch++
-	return &next, []Record{&next}
+func newNot(arg node, from, to int) *not {
+	return &not{base: newBase(typ{kBool, arg.info().t.null}, from, to, costLoop, arg), arg: arg}
 }
 
-func (c *Controller) checkAlteration(req AlterPartition, p *Partition) error {
-	if err := c.checkBrokerEpoch(req.NodeID, req.BrokerEpoch); err != nil {
-		return err
+// not3 exchanges triFalse and triTrue.
+func not3(a uint8) uint8 { return a ^ (^a >> 1 & 1) }
+
+func (n *not) row(e *Eval, i int32) (value, *Fault) {
+	v, fault := n.arg.row(e, i)
+	if fault != nil {
+		return nullValue, fault
 	}
-	switch {
-	case p == nil:
-		return refuse(kerr.UnknownTopicID, "no partition %d of topic %s", req.Index, req.Topic)
-	case p.Leader != req.NodeID || p.LeaderEpoch != req.LeaderEpoch:
-		return refuse(kerr.FencedLeaderEpoch, "node %d leads it in epoch %d, not node %d in %d", p.Leader, p.LeaderEpoch, req.NodeID, req.LeaderEpoch)
-	case p.Epoch != req.PartitionEpoch:
-		return refuse(kerr.InvalidUpdateVersion, "the partition is at epoch %d, not %d", p.Epoch, req.PartitionEpoch)
-	case !slices.Contains(req.ISR, req.NodeID):
-		return refuse(kerr.InvalidRequest, "an ISR without its leader %d", req.NodeID)
-	}
-	for i, n := range req.ISR {
-		known := slices.ContainsFunc(p.Replicas, func(r Replica) bool {
-			b := c.image.Broker(n)
-			return r.NodeID == n && b != nil && b.Directory == r.Directory
-		})
-		if !known || slices.Contains(req.ISR[:i], n) {
-			return refuse(kerr.IneligibleReplica, "node %d is no replica, or is given twice", n)
-		}
-	}
-	return nil
+	return valueOf(not3(triOf(v))), nil
 }
 
-// eligible is the ELR after a change of the ISR: who leaves while too few are left
-// stays eligible, because nothing more is committed without it.
-func eligible(p *Partition, isr []int32, minInSync int) []int32 {
-	if len(isr) >= minInSync {
-		return nil
+func (n *not) columns(e *Eval, sel []int32) vec {
+	a := n.arg.columns(e, sel)
+	out := e.newVec(laneTri)
+	for i := range out.tri {
+		out.tri[i] = not3(a.tri[int32(i)&a.mask])
 	}
-	var elr []int32
-	for _, n := range slices.Concat(p.ELR, p.ISR) {
-		if !slices.Contains(isr, n) && !slices.Contains(elr, n) {
-			elr = append(elr, n)
-		}
-	}
-	slices.Sort(elr)
-	return elr
-}
-
-func (c *Controller) checkBrokerEpoch(node int32, epoch int64) error {
-	switch b := c.image.Broker(node); {
-	case b == nil:
-		return refuse(kerr.BrokerIDNotRegistered, "node %d is not registered", node)
-	case b.Epoch != epoch:
-		return refuse(kerr.StaleBrokerEpoch, "node %d has registered since, with epoch %d, not %d", node, b.Epoch, epoch)
-	}
-	return nil
-}
-
-func (c *Controller) allocateProducerIDs(req AllocateProducerIDs) (any, []Record) {
-	if err := c.checkBrokerEpoch(req.NodeID, req.BrokerEpoch); err != nil {
-		return asRefusal(err), nil
-	}
-	first := c.image.NextProducerID()
-	if first > 1<<63-1-producerIDBlock {
-		return refuse(kerr.UnknownServerError, "all producer ids are given out"), nil
-	}
-	return ProducerIDs{First: first, Count: producerIDBlock},
-		[]Record{&ProducerIDBlock{Next: first + producerIDBlock, NodeID: req.NodeID, BrokerEpoch: req.BrokerEpoch}}
+	e.release(&a)
+	return out
 }
