@@ -125,6 +125,64 @@ func (r *Reader) Header() *Header { return &r.header }
 // Next fills rec with the next record. It is false at the end and at bytes that
 // are no record, which Err tells apart.
 func (r *Reader) Next(rec *Record) bool {
+	return r.quick(rec) || r.careful(rec)
+}
+
+// quick reads a record as nearly all are: no header, lengths and deltas of at most
+// three bytes, and not the last bytes of the batch, so that no read needs a bound
+// of its own. Anything else, faults included, it leaves as it is to careful.
+func (r *Reader) quick(rec *Record) bool {
+	b := r.rest
+	if r.left == 0 || len(b) < shortBytes {
+		return false
+	}
+	length, p := short(b, 0)
+	end := p + int(length>>1)
+	if p == 0 || length&1 != 0 || p >= end || end+shortBytes > len(b) {
+		return false
+	}
+	timestamp, p := short(b, p+1) // after the attributes
+	if p == 0 || p > end {
+		return false
+	}
+	offset, p := short(b, p)
+	delta := int64(offset >> 1)
+	if p == 0 || p > end || offset&1 != 0 || delta <= r.lastDelta || delta > int64(r.header.LastOffsetDelta) {
+		return false
+	}
+	var key, value []byte
+	size, p := short(b, p)
+	if size != 1 { // -1 is null
+		from, to := p, p+int(size>>1)
+		if p == 0 || size&1 != 0 || to > end {
+			return false
+		}
+		key, p = b[from:to:to], to
+	}
+	size, p = short(b, p)
+	if size != 1 {
+		from, to := p, p+int(size>>1)
+		if p == 0 || size&1 != 0 || to > end {
+			return false
+		}
+		value, p = b[from:to:to], to
+	}
+	if p >= end || b[p] != 0 || p+1 != end {
+		return false
+	}
+	r.rest, r.lastDelta = b[end:], delta
+	r.left--
+	rec.Key, rec.Value, rec.HeaderCount, rec.headers = key, value, 0, nil
+	rec.Offset = r.header.BaseOffset + delta
+	rec.Timestamp = r.header.BaseTimestamp + (int64(timestamp>>1) ^ -int64(timestamp&1))
+	if r.header.Attributes&AttrAppendTime != 0 {
+		rec.Timestamp = r.header.MaxTimestamp
+	}
+	return true
+}
+
+// careful reads any record, and alone finds faults.
+func (r *Reader) careful(rec *Record) bool {
 	if r.left == 0 {
 		if len(r.rest) != 0 && r.err == nil {
 			r.fail("bytes after the last record")

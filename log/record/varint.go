@@ -1,17 +1,37 @@
 package record
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // Varints are zigzag: 0, -1, 1, -2 … become 0, 1, 2, 3 …, seven bits a byte,
 // lowest first.
 
-// varint reads one. n is 0 if b ends within it or it has more than 64 bits. The
-// one-byte case is apart so that it is inlined: nearly every varint is one.
+// varint reads one. n is 0 if b ends within it or it has more than 64 bits.
 func varint(b []byte) (v int64, n int) {
 	if len(b) > 0 && b[0] < 0x80 {
 		return int64(b[0]>>1) ^ -int64(b[0]&1), 1
 	}
 	return varintLong(b)
+}
+
+// shortBytes is how much short reads at once.
+const shortBytes = 4
+
+// short is the varint at p, zigzag not undone, if it has at most three bytes; next
+// is 0 otherwise. There must be shortBytes at p. It is inlined: keep it small.
+func short(b []byte, p int) (u uint32, next int) {
+	x := binary.LittleEndian.Uint32(b[p:])
+	switch {
+	case x&0x80 == 0:
+		return x & 0x7f, p + 1
+	case x&0x8000 == 0:
+		return x&0x7f | x>>1&0x3f80, p + 2
+	case x&0x800000 == 0:
+		return x&0x7f | x>>1&0x3f80 | x>>2&0x1fc000, p + 3
+	}
+	return 0, 0
 }
 
 func varintLong(b []byte) (int64, int) {
