@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	millog "github.com/millrace/millrace/log"
+)
+
+// nodeFlags say how a node of the log runs in this process.
+type nodeFlags struct {
+	listen       string
+	advertise    string
+	sync         string
+	insecure     bool
+	noAutoCreate bool
+	partitions   int32
+}
+
+func (n *nodeFlags) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&n.listen, "listen", defaultListen, "address for Kafka clients, or none")
+	f.StringVar(&n.advertise, "advertise", "", "host:port that clients are told (default: the one they came to)")
+	f.StringVar(&n.sync, "sync", "always", "acknowledge after fdatasync (always), or at once (interval, os)")
+	f.BoolVar(&n.insecure, "insecure", false, "allow to listen beyond loopback without encryption")
+	f.BoolVar(&n.noAutoCreate, "no-auto-create", false, "do not create topics that clients ask for")
+	f.Int32Var(&n.partitions, "default-partitions", 1, "partitions of a topic created without saying how many")
+	oneOf(c, "sync", &n.sync, "always", "interval", "os")
+}
+
+// node is a running node and what ends with it.
+type node struct {
+	*millog.Node
+	addr string // where it listens; "" if it does not
+	// failed ends when the node can no longer serve: the cause says why. close ends
+	// it too.
+	failed  context.Context
+	stop    context.CancelCauseFunc
+	serving sync.WaitGroup
+}
+
+// open starts a node in dir and has it listen.
+func (n *nodeFlags) open(ctx context.Context, dir string, logger *slog.Logger) (*node, error) {
+	failed, fail := context.WithCancelCause(context.WithoutCancel(ctx))
+	opened, err := millog.Open(ctx, millog.Options{
+		DataDir: filepath.Join(dir, "log"), Logger: logger, Sync: millog.Sync(n.sync), Insecure: n.insecure,
+		Advertised: n.advertise, NoAutoCreate: n.noAutoCreate, DefaultPartitions: n.partitions,
+		Fatal: func(err error) {
+			fail(fmt.Errorf("the disk failed, so the node has stopped acknowledging: %w", err))
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	result := &node{Node: opened, failed: failed, stop: fail}
+	if n.listen == "none" {
+		return result, nil
+	}
+	l, err := opened.Listen(n.listen)
+	if err != nil {
+		err = errors.Join(err, opened.Close(ctx))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return nil, fmt.Errorf("%s is in use: choose another address with --listen HOST:PORT, or --listen none", n.listen)
+		}
+		return nil, err
+	}
+	result.addr = l.Addr()
+	result.serving.Go(func() {
+		if err := l.Serve(failed); err != nil {
+			fail(err)
+		}
+	})
+	return result, nil
+}
+
+// close stops serving, then the node.
+func (n *node) close(ctx context.Context) error {
+	err := n.Node.Close(context.WithoutCancel(ctx))
+	n.stop(nil)
+	n.serving.Wait()
+	if cause := context.Cause(n.failed); cause != nil && cause != context.Canceled {
+		err = errors.Join(cause, err)
+	}
+	return err
+}
+
+func (a *app) serverCommand() *cobra.Command {
+	var flags nodeFlags
+	var data string
+	c := &cobra.Command{
+		Use:   "server --data DIR",
+		Short: "Run a node of the log, without a pipeline",
+		Args:  noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if data == "" {
+				return usagef("server needs --data: the directory that keeps the log")
+			}
+			return a.serve(c.Context(), &flags, data)
+		},
+	}
+	c.Flags().StringVar(&data, "data", "", "directory that keeps the log")
+	flags.flags(c)
+	return c
+}
+
+func (a *app) serve(ctx context.Context, flags *nodeFlags, data string) error {
+	n, err := flags.open(ctx, data, a.logger())
+	if err != nil {
+		return err
+	}
+	if n.addr != "" {
+		fmt.Fprintf(a.term.errors(), "millrace: listening on %s for Kafka clients; data in %s\n", n.addr, data)
+	} else {
+		fmt.Fprintf(a.term.errors(), "millrace: not listening; data in %s\n", data)
+	}
+	select {
+	case <-ctx.Done():
+	case <-n.failed.Done():
+	}
+	return n.close(ctx)
+}

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+)
+
+// outputFlag adds -o text|json.
+func outputFlag(c *cobra.Command, to *string) {
+	*to = "text"
+	c.Flags().StringVarP(to, "output", "o", "text", "text or json")
+	oneOf(c, "output", to, "text", "json")
+}
+
+// oneOf completes a flag's values and refuses others before the command runs.
+func oneOf(c *cobra.Command, flag string, value *string, allowed ...string) {
+	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
+	before := c.PreRunE
+	c.PreRunE = func(c *cobra.Command, args []string) error {
+		if !contains(allowed, *value) {
+			return usagef("--%s %q: use %s", flag, *value, strings.Join(allowed, ", "))
+		}
+		if before != nil {
+			return before(c, args)
+		}
+		return nil
+	}
+}
+
+func contains(list []string, s string) bool { return slices.Contains(list, s) }
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// printTable aligns rows; the first is the heading. Cells that are numbers, but
+// for the heading, stand at the right.
+func printTable(w io.Writer, rows [][]string) error {
+	widths := make([]int, len(rows[0]))
+	right := make([]bool, len(rows[0]))
+	for i := range right {
+		right[i] = len(rows) > 1
+	}
+	for r, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			if r > 0 && !isNumber(cell) {
+				right[i] = false
+			}
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		for i, cell := range row {
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			switch {
+			case right[i]:
+				b.WriteString(pad + cell)
+			case i == len(row)-1:
+				b.WriteString(cell)
+			default:
+				b.WriteString(cell + pad)
+			}
+			if i < len(row)-1 {
+				b.WriteString("  ")
+			}
+		}
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func isNumber(s string) bool {
+	if s == "" || s == "-" {
+		return true
+	}
+	for _, r := range s {
+		if (r < '0' || r > '9') && r != '.' && r != ',' && r != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// thousands writes a count with separators: 1 234 567.
+func thousands(n int64) string {
+	s := fmt.Sprint(n)
+	sign := ""
+	if n < 0 {
+		sign, s = "-", s[1:]
+	}
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + " " + s[i:]
+	}
+	return sign + s
+}

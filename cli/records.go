@@ -1,0 +1,301 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/log/client"
+	"github.com/millrace/millrace/log/record"
+)
+
+// maxLine bounds one line of produce's input.
+const maxLine = 16 << 20
+
+// produceFlags are those of produce.
+type produceFlags struct {
+	remote      remote
+	separator   string
+	partition   int32
+	compression string
+}
+
+func (a *app) produceCommand() *cobra.Command {
+	var f produceFlags
+	c := &cobra.Command{
+		Use:   "produce TOPIC",
+		Short: "Write the lines of standard input to a topic",
+		Args:  exactArgs("a topic's name"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withClient(c, &f.remote, func(ctx context.Context, cl *client.Client) error {
+				n, err := f.produce(ctx, cl, args[0], a.stdin)
+				if err != nil {
+					return fmt.Errorf("%w (%s were read)", err, plural(n, "line", "lines"))
+				}
+				_, err = fmt.Fprintf(a.term.errors(), "wrote %s to %s\n", plural(n, "record", "records"), args[0])
+				return err
+			})
+		},
+	}
+	f.remote.flags(c)
+	flags := c.Flags()
+	flags.StringVarP(&f.separator, "key-separator", "K", "", "what divides a line into key and value")
+	flags.Int32VarP(&f.partition, "partition", "p", -1, "partition to write to (default: by key, else in turn)")
+	flags.StringVarP(&f.compression, "compression", "z", "none", "none, gzip, snappy, lz4 or zstd")
+	oneOf(c, "compression", &f.compression, "none", "gzip", "snappy", "lz4", "zstd")
+	return c
+}
+
+func (f *produceFlags) produce(ctx context.Context, cl *client.Client, topic string, in io.Reader) (int, error) {
+	codec := f.compression
+	if codec == "none" {
+		codec = ""
+	}
+	p := cl.NewProducer(client.ProducerOptions{Compression: codec})
+	defer p.Close()
+	if err := cl.EnsureTopics(ctx, client.TopicSpec{Name: topic}); err != nil {
+		return 0, err
+	}
+	parts, err := p.Partitions(ctx, topic)
+	if err != nil {
+		return 0, err
+	}
+	if f.partition >= parts {
+		return 0, usagef("--partition %d: %s has %d", f.partition, topic, parts)
+	}
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, maxLine)
+	n := 0
+	for lines.Scan() && ctx.Err() == nil {
+		key, value := f.split(lines.Bytes())
+		part := f.partition
+		switch {
+		case part >= 0:
+		case key != nil:
+			part = record.Partition(key, parts)
+		default:
+			part = int32(n) % parts
+		}
+		if err := p.Append(topic, part, time.Now().UnixMilli(), key, value); err != nil {
+			return n, err
+		}
+		n++
+	}
+	if err := lines.Err(); err != nil {
+		return n, fmt.Errorf("read standard input: %w", err)
+	}
+	return n, p.Flush(ctx)
+}
+
+func (f *produceFlags) split(line []byte) (key, value []byte) {
+	if f.separator == "" {
+		return nil, line
+	}
+	k, v, ok := bytes.Cut(line, []byte(f.separator))
+	if !ok {
+		return nil, line
+	}
+	return k, v
+}
+
+// consumeFlags are those of consume.
+type consumeFlags struct {
+	remote      remote
+	from        string
+	count       int64
+	follow      bool
+	uncommitted bool
+	partition   int32
+	output      string
+	keys        bool
+}
+
+func (a *app) consumeCommand() *cobra.Command {
+	var f consumeFlags
+	c := &cobra.Command{
+		Use:   "consume TOPIC",
+		Short: "Print a topic's records: those there are now, or with --follow also those to come",
+		Args:  exactArgs("a topic's name"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withClient(c, &f.remote, func(ctx context.Context, cl *client.Client) error {
+				out := bufio.NewWriterSize(a.term, 64<<10)
+				err := f.consume(ctx, cl, args[0], out)
+				if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+					err = nil
+				}
+				return errors.Join(err, out.Flush())
+			})
+		},
+	}
+	f.remote.flags(c)
+	flags := c.Flags()
+	flags.StringVar(&f.from, "from", "start", "where to begin: start, end, an offset, or a time (RFC 3339)")
+	flags.Int64VarP(&f.count, "count", "n", 0, "stop after so many records (default: no limit)")
+	flags.BoolVarP(&f.follow, "follow", "f", false, "wait for more at the end")
+	flags.BoolVar(&f.uncommitted, "uncommitted", false, "also records of open and aborted transactions")
+	flags.Int32VarP(&f.partition, "partition", "p", -1, "only this partition")
+	flags.BoolVarP(&f.keys, "keys", "k", false, "print the key and a tab before the value")
+	outputFlag(c, &f.output)
+	return c
+}
+
+func (f *consumeFlags) consume(ctx context.Context, cl *client.Client, topic string, out *bufio.Writer) error {
+	from, ends, err := f.bounds(ctx, cl, topic)
+	if err != nil {
+		return err
+	}
+	isolation := client.ReadCommitted
+	if f.uncommitted {
+		isolation = client.ReadUncommitted
+	}
+	fetcher := cl.NewFetcher(client.FetcherOptions{Isolation: isolation})
+	defer fetcher.Close()
+	open := 0
+	for tp, at := range from {
+		if f.follow || at < ends[tp] {
+			fetcher.Open(tp, at)
+			open++
+		}
+	}
+	var printed int64
+	var records client.Records
+	for open > 0 {
+		cursor, got, err := fetcher.Next(ctx)
+		if err != nil {
+			return err
+		}
+		for records.Reset(got); records.Next(); {
+			if !f.follow && records.Offset >= ends[got.Partition] {
+				break
+			}
+			if err := f.print(out, got.Partition, &records); err != nil {
+				return err
+			}
+			if printed++; printed == f.count {
+				return nil
+			}
+		}
+		if err := records.Err(); err != nil {
+			return err
+		}
+		if !f.follow && cursor.Position() >= ends[got.Partition] {
+			cursor.Close()
+			open--
+		}
+		if f.follow {
+			if err := out.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// bounds are the first offset to read and the end as it is now, per partition.
+func (f *consumeFlags) bounds(ctx context.Context, cl *client.Client, topic string) (from, ends map[client.TopicPartition]int64, err error) {
+	t, err := cl.DescribeTopic(ctx, topic)
+	if err != nil {
+		return nil, nil, err
+	}
+	var all []client.TopicPartition
+	for i := range t.Partitions {
+		if f.partition < 0 || f.partition == int32(i) {
+			all = append(all, client.TopicPartition{Topic: topic, Partition: int32(i)})
+		}
+	}
+	if len(all) == 0 {
+		return nil, nil, usagef("--partition %d: %s has %d", f.partition, topic, len(t.Partitions))
+	}
+	end := client.LastStable
+	if f.uncommitted {
+		end = client.HighWatermark
+	}
+	if ends, err = cl.ListOffsets(ctx, end, all...); err != nil {
+		return nil, nil, err
+	}
+	starts, err := cl.ListOffsets(ctx, client.Earliest, all...)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case f.from == "start":
+		return starts, ends, nil
+	case f.from == "end":
+		from = map[client.TopicPartition]int64{}
+		for tp, at := range ends {
+			from[tp] = at
+		}
+		return from, ends, nil
+	}
+	if offset, err := strconv.ParseInt(f.from, 10, 64); err == nil {
+		from = map[client.TopicPartition]int64{}
+		for tp, start := range starts {
+			from[tp] = max(offset, start)
+		}
+		return from, ends, nil
+	}
+	at, err := time.Parse(time.RFC3339, f.from)
+	if err != nil {
+		return nil, nil, usagef("--from %q: use start, end, an offset, or a time such as 2026-01-31T12:00:00Z", f.from)
+	}
+	from, err = cl.ListOffsets(ctx, client.AtTimestamp(at.UnixMilli()), all...)
+	return from, ends, err
+}
+
+// consumed is a record as consume prints it with -o json.
+type consumed struct {
+	Topic     string  `json:"topic"`
+	Partition int32   `json:"partition"`
+	Offset    int64   `json:"offset"`
+	Timestamp string  `json:"timestamp"`
+	Key       *string `json:"key"`
+	Value     *string `json:"value"`
+	Base64    bool    `json:"base64,omitempty"` // key and value are
+}
+
+func (f *consumeFlags) print(out *bufio.Writer, tp client.TopicPartition, r *client.Records) error {
+	if f.output == "json" {
+		line, err := json.Marshal(jsonRecord(tp, r))
+		if err != nil {
+			return err
+		}
+		out.Write(line)
+		return out.WriteByte('\n')
+	}
+	if f.keys {
+		out.Write(r.Key)
+		out.WriteByte('\t')
+	}
+	out.Write(r.Value)
+	return out.WriteByte('\n')
+}
+
+func jsonRecord(tp client.TopicPartition, r *client.Records) consumed {
+	c := consumed{Topic: tp.Topic, Partition: tp.Partition, Offset: r.Offset,
+		Timestamp: time.UnixMilli(r.Timestamp).UTC().Format("2006-01-02T15:04:05.000Z07:00")}
+	c.Base64 = !utf8.Valid(r.Key) || !utf8.Valid(r.Value)
+	c.Key, c.Value = text(r.Key, c.Base64), text(r.Value, c.Base64)
+	return c
+}
+
+func text(b []byte, base64 bool) *string {
+	if b == nil {
+		return nil
+	}
+	s := string(b)
+	if base64 {
+		quoted, _ := json.Marshal(b)
+		s = strings.Trim(string(quoted), `"`)
+	}
+	return &s
+}
