@@ -74,7 +74,7 @@ func endOf(batches []byte) int64 {
 
 // OffsetForEpoch answers OffsetForLeaderEpoch: the largest leader epoch in the log
 // that is not above epoch, and the offset at which it ends; -1 and -1 if there is
-// none. The latest epoch ends at the log end.
+// none, or if epoch is above the latest. The latest epoch ends at the log end.
 func (p *Partition) OffsetForEpoch(epoch int32) (foundEpoch int32, endOffset int64) {
 	return p.log.EpochEnd(epoch)
 }
