@@ -442,22 +442,3 @@ func TestRecordsDoNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations for 1000 records", allocs)
 	}
 }
-
-func BenchmarkRecords(b *testing.B) {
-	values := make([]string, 4000)
-	for i := range values {
-		values[i] = strings.Repeat("v", 200)
-	}
-	data := batchAt(0, record.Header{ProducerID: -1}, values...)
-	var it Records
-	b.ReportAllocs()
-	for b.Loop() {
-		f := &Fetched{}
-		if err := f.split(data, nil); err != nil {
-			b.Fatal(err)
-		}
-		for it.Reset(f); it.Next(); {
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/4000, "ns/record")
-}
