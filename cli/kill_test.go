@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -81,21 +82,29 @@ func TestKilledAgainAndAgain(t *testing.T) {
 
 	rough := prepareInput(t)
 	kills := 0
+	seen := map[int64]bool{} // committed input after some of the kills
 	for done := false; !done; {
 		l := &life{bin: bin, yaml: yaml, dir: rough,
 			epoch: time.Duration(5+rng.IntN(60)) * time.Millisecond, read: fmt.Sprint(1 + rng.IntN(300))}
 		wait := time.Duration(0)
-		if kills < killTimes {
-			wait = time.Duration(1+rng.IntN(120)) * time.Millisecond
+		if kills == killTimes {
+			l.read = "512" // the last life may hurry
+		} else {
+			wait = time.Duration(20+rng.IntN(250)) * time.Millisecond
 		}
 		done = l.run(t, wait)
-		if !done {
-			kills++
+		if done {
+			break
+		}
+		kills++
+		if kills%4 == 0 { // the others are followed by a crash recovery of the real program
+			withNode(t, rough, func(ctx context.Context, cl *client.Client) { seen[committed(ctx, cl)] = true })
 		}
 	}
-	if kills < killTimes {
-		t.Fatalf("the pipeline was done after %d kills", kills)
+	if len(seen) < 3 || seen[killEvents] {
+		t.Fatalf("the kills did not come in the middle: committed input after every fourth was %v of %d", slices.Sorted(maps.Keys(seen)), killEvents)
 	}
+	t.Logf("%d kills, committed input after every fourth: %v", kills, slices.Sorted(maps.Keys(seen)))
 	got := readOutput(t, rough)
 	for _, topic := range []string{"totals", "late"} {
 		if !slices.Equal(got[topic], want[topic]) {
@@ -171,9 +180,14 @@ func (l *life) caughtUp(t *testing.T, addr string) bool {
 	defer closer()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	at, err := client.New(cluster, client.Options{}).FetchOffsets(ctx, "survivors", false)
+	return committed(ctx, client.New(cluster, client.Options{})) == killEvents
+}
+
+// committed is how many events the group has committed, -1 if nobody says.
+func committed(ctx context.Context, cl *client.Client) int64 {
+	at, err := cl.FetchOffsets(ctx, "survivors", false)
 	if err != nil {
-		return false
+		return -1
 	}
 	var sum int64
 	for tp, c := range at {
@@ -181,7 +195,7 @@ func (l *life) caughtUp(t *testing.T, addr string) bool {
 			sum += c.Offset
 		}
 	}
-	return sum == killEvents
+	return sum
 }
 
 // prepareInput makes a data directory whose log holds the events.
