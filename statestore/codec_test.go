@@ -146,4 +146,6 @@ func FuzzRestore(f *testing.F) {
 
 // longVarint: a number may be written in more bytes than it needs, which we read and
 // never write.
-func longVarint(b []byte) bool { return bytes.ContainsAny(b, "\x80\x81\x82\x83\x84") || bytes.IndexByte(b, 0) > 0 }
+func longVarint(b []byte) bool {
+	return bytes.ContainsAny(b, "\x80\x81\x82\x83\x84") || bytes.IndexByte(b, 0) > 0
+}

@@ -294,6 +294,7 @@ func (a *actor) check(when string) {
 // changelog is a compacted topic: per partition the records in order.
 type changelog struct {
 	records map[int32][]logRecord
+	last    map[string]string // the last value of each live key
 }
 
 type logRecord struct {
@@ -360,6 +361,16 @@ func commitEpoch(t testing.TB, task *Task, log *changelog, epoch uint64) {
 			if len(v) == 0 {
 				t.Fatalf("empty value of %q", key)
 			}
+		}
+		id := fmt.Sprint(p, string(key))
+		if last, live := log.last[id]; !live && v == nil || live && v != nil && last == string(v) {
+			t.Fatalf("a change of %q that changes nothing: %q", key, v)
+		}
+		if log.last == nil {
+			log.last = map[string]string{}
+		}
+		if log.last[id] = string(v); v == nil {
+			delete(log.last, id)
 		}
 		log.records[p] = append(log.records[p], logRecord{string(key), v})
 		return nil

@@ -115,3 +115,62 @@ func TestMemoryBudget(t *testing.T) {
 		t.Errorf("%d bytes in use after release", used)
 	}
 }
+
+// TestAbortsLeaveNoGarbage: an epoch that aborts over and over, as a poison row makes
+// it, takes no more memory than one.
+func TestAbortsLeaveNoGarbage(t *testing.T) {
+	s := openStore(t, vfs.NewMem())
+	defer s.Close()
+	task := restoreTask(t, s, []int32{0}, &changelog{})
+	v := task.View("op")
+	if err := v.Put(0, 1, []byte("k"), make([]byte, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	task.Commit(1)
+	var first int64
+	for i := range 200 {
+		for j := range 50 {
+			value := make([]byte, 10_000)
+			value[0] = byte(i)
+			if err := v.Put(0, 1, []byte{byte(j)}, value); err != nil {
+				t.Fatal(err)
+			}
+			if err := v.Put(0, 2, []byte("a key of its own, and a long one"), value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		task.Abort()
+		if used, _ := s.MemoryBytes(); i == 3 {
+			first = used
+		} else if i > 3 && used != first {
+			t.Fatalf("after abort %d the store uses %d bytes, after abort 3 %d", i, used, first)
+		}
+	}
+}
+
+// TestOverwritesAreCompacted: values written over and over leave garbage that is
+// cleared away between epochs, without harm to what lives.
+func TestOverwritesAreCompacted(t *testing.T) {
+	s := openStore(t, vfs.NewMem())
+	defer s.Close()
+	task := restoreTask(t, s, []int32{0}, &changelog{})
+	v := task.View("op")
+	for epoch := range 300 {
+		for j := range 20 {
+			value := make([]byte, 1000+epoch)
+			value[len(value)-1] = byte(epoch + j)
+			if err := v.Put(0, 1, []byte{byte(j)}, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		task.Commit(uint64(epoch))
+	}
+	if used, _ := s.MemoryBytes(); used > 1<<20 {
+		t.Errorf("26 kB of values take %d bytes", used)
+	}
+	for j := range 20 {
+		if got, _ := v.Get(0, 1, []byte{byte(j)}); len(got) != 1299 || got[1298] != byte(299+j) {
+			t.Fatalf("key %d has %d bytes", j, len(got))
+		}
+	}
+}

@@ -353,6 +353,9 @@ func (t *Table) SetBlob(s Slot, i int, b []byte) error {
 		copy(t.arena.get(old), b)
 		return nil
 	}
+	if old != 0 && bytes.Equal(t.arena.get(old), b) {
+		return nil
+	}
 	t.arena.drop(old)
 	t.rows[at] = t.arena.add(b)
 	return t.account()

@@ -1,5 +1,7 @@
 package statestore
 
+import "bytes"
+
 // The undo list of a table holds, for every row that the open epoch wrote to, what
 // it was before: [id, meta, value words...]. The first write of an epoch to a row
 // (touch) adds the record; that a row has one is seen by its mark.
@@ -56,14 +58,14 @@ func (t *Table) eachTouched(fn func(id uint32, row []uint64, what change) error)
 		rec := t.undo[i : i+stride]
 		id := uint32(rec[undoID])
 		row := t.row(id)
-		if err := fn(id, row, compareUndo(rec, row)); err != nil {
+		if err := fn(id, row, t.compareUndo(rec, row)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func compareUndo(rec, row []uint64) change {
+func (t *Table) compareUndo(rec, row []uint64) change {
 	was, is := rec[undoMeta]&flagLive != 0, row[rowMeta]&flagLive != 0
 	switch {
 	case !was && !is:
@@ -73,10 +75,13 @@ func compareUndo(rec, row []uint64) change {
 	case !was:
 		return changed
 	}
-	for i, w := range rec[undoHeader:] {
-		if w != row[rowHeader+i] {
-			return changed
+	firstBlob := int(t.width) - rowHeader - t.family.layout.Blobs
+	for i, before := range rec[undoHeader:] {
+		after := row[rowHeader+i]
+		if before == after || i >= firstBlob && before != 0 && after != 0 && bytes.Equal(t.arena.get(before), t.arena.get(after)) {
+			continue
 		}
+		return changed
 	}
 	return unchanged
 }
