@@ -43,7 +43,8 @@ const keySlack = 16
 // KeyEncoder encodes the keys of batches and keeps its scratch memory. It is not
 // for concurrent use. The zero value is ready.
 type KeyEncoder struct {
-	at []int32 // where each row's next column goes
+	at  []int32 // by physical row: first the size of its key, then where its next column goes
+	all []int32 // 0, 1, 2, ...
 }
 
 // EncodeKeys encodes the key of every row of b.Sel, made of the columns cols, into
@@ -56,27 +57,33 @@ func EncodeKeys(b *Batch, cols []int, statePartitions int32, into *Keys) {
 
 // Encode is EncodeKeys without allocating.
 func (e *KeyEncoder) Encode(b *Batch, cols []int, statePartitions int32, into *Keys) {
-	e.measure(b, cols, into)
+	rows := e.rows(b)
+	if len(cols) == 1 && encodeOne(b.Cols[cols[0]], rows, b.Rows, statePartitions, into) {
+		return
+	}
+	e.measure(b, cols, rows, into)
 	for _, c := range cols {
-		e.write(b, b.Cols[c], into.Data)
+		e.write(b.Cols[c], rows, into.Data)
 	}
 	into.Hash = resize(into.Hash, b.Rows)
 	into.Partition = resize(into.Partition, b.Rows)
-	if b.Sel == nil {
-		for i := range b.Rows {
-			into.hash(int32(i), statePartitions)
-		}
-		return
-	}
-	for _, i := range b.Sel {
-		into.hash(i, statePartitions)
+	off, data := into.Off, into.Data
+	for _, i := range rows {
+		h := xxh3.Hash(data[off[i]:off[i+1]])
+		into.Hash[i] = h
+		into.Partition[i] = PartitionOf(h, statePartitions)
 	}
 }
 
-func (k *Keys) hash(i int32, statePartitions int32) {
-	h := xxh3.Hash(k.Data[k.Off[i]:k.Off[i+1]])
-	k.Hash[i] = h
-	k.Partition[i] = PartitionOf(h, statePartitions)
+// rows is b.Sel with nil spelt out.
+func (e *KeyEncoder) rows(b *Batch) []int32 {
+	if b.Sel != nil {
+		return b.Sel
+	}
+	for i := len(e.all); i < b.Rows; i++ {
+		e.all = append(e.all, int32(i))
+	}
+	return e.all[:b.Rows]
 }
 
 // HashKey is the hash of an encoded key: xxh3, 64 bits, seed 0.
@@ -89,40 +96,34 @@ func PartitionOf(hash uint64, statePartitions int32) int32 {
 }
 
 // measure sizes every key, sets Off and makes room in Data.
-func (e *KeyEncoder) measure(b *Batch, cols []int, into *Keys) {
+func (e *KeyEncoder) measure(b *Batch, cols []int, rows []int32, into *Keys) {
 	e.at = resize(e.at, b.Rows)
-	sizes := e.at
-	clear(sizes)
+	clear(e.at)
 	for _, c := range cols {
-		addSizes(b.Cols[c], b.Sel, sizes)
+		e.addSizes(b.Cols[c], rows)
 	}
 	into.Off = resize(into.Off, b.Rows+1)
-	total := int32(0)
-	if b.Sel == nil {
-		for i, n := range sizes {
-			into.Off[i] = total
-			sizes[i] = total
-			total += n
-		}
-	} else {
-		next := 0
-		for _, i := range b.Sel {
-			for ; next <= int(i); next++ {
-				into.Off[next] = total
-			}
-			n := sizes[i]
-			sizes[i] = total
-			total += n
-		}
-		for ; next < b.Rows; next++ {
+	total, next := int32(0), int32(0)
+	for _, i := range rows {
+		for ; next <= i; next++ {
 			into.Off[next] = total
 		}
+		n := e.at[i]
+		e.at[i] = total
+		total += n
 	}
-	into.Off[b.Rows] = total
-	if cap(into.Data) < int(total)+keySlack {
-		into.Data = make([]byte, int(total), int(total)+int(total)/4+keySlack)
+	for ; int(next) <= b.Rows; next++ {
+		into.Off[next] = total
 	}
-	into.Data = into.Data[:total]
+	into.room(int(total))
+}
+
+// room makes Data n bytes long, with slack behind it.
+func (k *Keys) room(n int) {
+	if cap(k.Data) < n+keySlack {
+		k.Data = make([]byte, n, n+n/4+keySlack)
+	}
+	k.Data = k.Data[:n]
 }
 
 func resize[T any](s []T, n int) []T {
@@ -132,53 +133,51 @@ func resize[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// addSizes adds what a column takes in the keys of the rows of sel.
-func addSizes(col arrow.Array, sel []int32, sizes []int32) {
-	width := int32(0)
+// addSizes adds what a column takes in the keys of rows.
+func (e *KeyEncoder) addSizes(col arrow.Array, rows []int32) {
 	switch a := col.(type) {
 	case *array.Boolean:
-		width = 2
+		e.addSize(col, rows, 2)
 	case *array.Int64, *array.Timestamp, *array.Float64:
-		width = 9
+		e.addSize(col, rows, 9)
 	case *array.String:
-		addBytesSizes(col, a.ValueOffsets(), stringData(a.Data()), sel, sizes)
-		return
+		e.addLengths(col, rows, a.ValueOffsets(), stringData(a.Data()))
 	case *array.Binary:
-		addBytesSizes(col, a.ValueOffsets(), stringData(a.Data()), sel, sizes)
-		return
+		e.addLengths(col, rows, a.ValueOffsets(), stringData(a.Data()))
 	default:
 		panic(fmt.Sprintf("columnar: no key of %s", col.DataType()))
 	}
-	nulls := col.NullN() > 0
-	if sel == nil && !nulls {
-		for i := range sizes {
-			sizes[i] += width
+}
+
+func (e *KeyEncoder) addSize(col arrow.Array, rows []int32, width int32) {
+	if col.NullN() == 0 {
+		for _, i := range rows {
+			e.at[i] += width
 		}
 		return
 	}
-	each(sel, len(sizes), func(i int32) {
-		if nulls && col.IsNull(int(i)) {
-			sizes[i]++
+	for _, i := range rows {
+		if col.IsNull(int(i)) {
+			e.at[i]++
 		} else {
-			sizes[i] += width
+			e.at[i] += width
 		}
-	})
+	}
 }
 
-func addBytesSizes(col arrow.Array, off []int32, data []byte, sel []int32, sizes []int32) {
-	nulls := col.NullN() > 0
-	escapes := bytes.IndexByte(span(off, data), escape) >= 0
-	each(sel, len(sizes), func(i int32) {
+func (e *KeyEncoder) addLengths(col arrow.Array, rows []int32, off []int32, data []byte) {
+	nulls, escapes := col.NullN() > 0, bytes.IndexByte(span(off, data), escape) >= 0
+	for _, i := range rows {
 		if nulls && col.IsNull(int(i)) {
-			sizes[i]++
-			return
+			e.at[i]++
+			continue
 		}
 		n := off[i+1] - off[i] + 3
 		if escapes {
 			n += int32(bytes.Count(data[off[i]:off[i+1]], []byte{escape}))
 		}
-		sizes[i] += n
-	})
+		e.at[i] += n
+	}
 }
 
 // span is the part of data that the offsets cover.
@@ -196,75 +195,64 @@ func stringData(d arrow.ArrayData) []byte {
 	return nil
 }
 
-// each calls fn for the rows of sel, or for all n.
-func each(sel []int32, n int, fn func(i int32)) {
-	if sel == nil {
-		for i := range int32(n) {
-			fn(i)
-		}
-		return
-	}
-	for _, i := range sel {
-		fn(i)
-	}
-}
-
-// write appends a column to the key of each row.
-func (e *KeyEncoder) write(b *Batch, col arrow.Array, data []byte) {
+// write appends a column to the key of each row. data has keySlack behind it.
+func (e *KeyEncoder) write(col arrow.Array, rows []int32, data []byte) {
 	switch a := col.(type) {
 	case *array.Boolean:
-		e.writeFixed(b.Sel, col, data, 1, func(i int32) uint64 {
-			if a.Value(int(i)) {
-				return 1 << 56
-			}
-			return 0
-		})
+		e.writeBools(a, rows, data)
 	case *array.Int64:
-		vals := a.Int64Values()
-		e.writeFixed(b.Sel, col, data, 8, func(i int32) uint64 { return OrderedInt64(vals[i]) })
+		writeWords(e, col, rows, a.Int64Values(), data, OrderedInt64)
 	case *array.Timestamp:
-		vals := a.TimestampValues()
-		e.writeFixed(b.Sel, col, data, 8, func(i int32) uint64 { return OrderedInt64(int64(vals[i])) })
+		writeWords(e, col, rows, a.TimestampValues(), data, func(v arrow.Timestamp) uint64 { return OrderedInt64(int64(v)) })
 	case *array.Float64:
-		vals := a.Float64Values()
-		e.writeFixed(b.Sel, col, data, 8, func(i int32) uint64 { return OrderedFloat64(vals[i]) })
+		writeWords(e, col, rows, a.Float64Values(), data, OrderedFloat64)
 	case *array.String:
-		e.writeBytes(b.Sel, col, a.ValueOffsets(), stringData(a.Data()), data)
+		e.writeBytes(col, rows, a.ValueOffsets(), stringData(a.Data()), data)
 	case *array.Binary:
-		e.writeBytes(b.Sel, col, a.ValueOffsets(), stringData(a.Data()), data)
+		e.writeBytes(col, rows, a.ValueOffsets(), stringData(a.Data()), data)
 	}
 }
 
-// writeFixed writes the high width bytes of what value gives.
-func (e *KeyEncoder) writeFixed(sel []int32, col arrow.Array, data []byte, width int32, value func(i int32) uint64) {
-	nulls := col.NullN() > 0
-	whole := data[:cap(data)]
-	each(sel, len(e.at), func(i int32) {
+func (e *KeyEncoder) writeBools(col *array.Boolean, rows []int32, data []byte) {
+	for _, i := range rows {
 		at := e.at[i]
-		if nulls && col.IsNull(int(i)) {
+		if col.IsNull(int(i)) {
 			data[at] = keyNull
 			e.at[i] = at + 1
-			return
+			continue
 		}
-		data[at] = keyValue
-		if width == 8 {
-			binary.BigEndian.PutUint64(whole[at+1:], value(i))
-		} else {
-			data[at+1] = byte(value(i) >> 56)
+		data[at], data[at+1] = keyValue, 0
+		if col.Value(int(i)) {
+			data[at+1] = 1
 		}
-		e.at[i] = at + 1 + width
-	})
+		e.at[i] = at + 2
+	}
 }
 
-func (e *KeyEncoder) writeBytes(sel []int32, col arrow.Array, off []int32, src, data []byte) {
+func writeWords[T any](e *KeyEncoder, col arrow.Array, rows []int32, values []T, data []byte, ordered func(T) uint64) {
 	nulls := col.NullN() > 0
-	escapes := bytes.IndexByte(span(off, src), escape) >= 0
-	each(sel, len(e.at), func(i int32) {
+	for _, i := range rows {
 		at := e.at[i]
 		if nulls && col.IsNull(int(i)) {
 			data[at] = keyNull
 			e.at[i] = at + 1
-			return
+			continue
+		}
+		word := data[at : at+9 : at+9]
+		word[0] = keyValue
+		binary.BigEndian.PutUint64(word[1:], ordered(values[i]))
+		e.at[i] = at + 9
+	}
+}
+
+func (e *KeyEncoder) writeBytes(col arrow.Array, rows []int32, off []int32, src, data []byte) {
+	nulls, escapes := col.NullN() > 0, bytes.IndexByte(span(off, src), escape) >= 0
+	for _, i := range rows {
+		at := e.at[i]
+		if nulls && col.IsNull(int(i)) {
+			data[at] = keyNull
+			e.at[i] = at + 1
+			continue
 		}
 		data[at] = keyValue
 		at++
@@ -276,7 +264,7 @@ func (e *KeyEncoder) writeBytes(sel []int32, col arrow.Array, off []int32, src, 
 		}
 		data[at], data[at+1] = escape, endOfBytes
 		e.at[i] = at + 2
-	})
+	}
 }
 
 func putEscaped(data []byte, at int32, v []byte) int32 {
