@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/millrace/millrace/internal/vfs"
@@ -225,101 +224,3 @@ func (l *PebbleLog) get(key []byte) (payload []byte, there bool, err error) {
 	}
 	return append([]byte(nil), payload...), true, nil
 }
-
-func entryKey(index uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte("e"), index)
-}
-
-func encodeHardState(s *raftpb.HardState) []byte {
-	var e encoder
-	e.uvarint(s.GetTerm())
-	e.uvarint(s.GetVote())
-	e.uvarint(s.GetCommit())
-	return e.b
-}
-
-func decodeHardState(b []byte) (*raftpb.HardState, error) {
-	d := decoder{b: b}
-	term, vote, commit := d.uvarint(), d.uvarint(), d.uvarint()
-	return &raftpb.HardState{Term: &term, Vote: &vote, Commit: &commit}, d.err
-}
-
-func encodeSnapshot(s *raftpb.Snapshot) []byte {
-	var e encoder
-	meta := s.GetMetadata()
-	e.uvarint(meta.GetIndex())
-	e.uvarint(meta.GetTerm())
-	encodeList(&e, meta.GetConfState().GetVoters(), e.uvarint)
-	return append(e.b, s.GetData()...)
-}
-
-func decodeSnapshot(b []byte) (*raftpb.Snapshot, error) {
-	d := decoder{b: b}
-	index, term := d.uvarint(), d.uvarint()
-	voters := decodeList(&d, 1, d.uvarint)
-	return &raftpb.Snapshot{Data: d.b, Metadata: &raftpb.SnapshotMetadata{Index: &index, Term: &term,
-		ConfState: &raftpb.ConfState{Voters: voters}}}, d.err
-}
-
-func encodeLogEntry(e *raftpb.Entry) []byte {
-	var b encoder
-	b.uvarint(e.GetTerm())
-	b.uvarint(uint64(e.GetType()))
-	return append(b.b, e.GetData()...)
-}
-
-func decodeLogEntry(index uint64, b []byte) (*raftpb.Entry, error) {
-	d := decoder{b: b}
-	term, kind := d.uvarint(), d.uvarint()
-	if d.err != nil || kind > 1<<8 {
-		return nil, fmt.Errorf("%w: entry %d", ErrCorrupt, index)
-	}
-	entry := &raftpb.Entry{Term: &term, Index: &index, Type: raftpb.EntryType(kind).Enum()}
-	if len(d.b) > 0 {
-		entry.Data = append([]byte(nil), d.b...)
-	}
-	return entry, nil
-}
-
-// pebbleLogger tells slog what Pebble has to say, and remembers the failure after
-// which Pebble would go on: its Commit gives no error when the write-ahead log
-// cannot be synced, it calls Fatalf.
-type pebbleLogger struct {
-	logger *slog.Logger
-	fatal  atomic.Pointer[error]
-}
-
-func (p *pebbleLogger) Infof(format string, args ...any) {
-	p.logger.Debug("metadata log: " + fmt.Sprintf(format, args...))
-}
-
-func (p *pebbleLogger) Errorf(format string, args ...any) {
-	p.logger.Warn("metadata log: " + fmt.Sprintf(format, args...))
-}
-
-func (p *pebbleLogger) Fatalf(format string, args ...any) {
-	failure := &fatalError{message: fmt.Sprintf(format, args...)}
-	for _, a := range args {
-		if cause, ok := a.(error); ok {
-			failure.cause = cause // which %v hides
-		}
-	}
-	err := error(failure)
-	p.fatal.CompareAndSwap(nil, &err)
-}
-
-func (p *pebbleLogger) err() error {
-	if e := p.fatal.Load(); e != nil {
-		return *e
-	}
-	return nil
-}
-
-// fatalError is what Pebble said last, and why.
-type fatalError struct {
-	message string
-	cause   error
-}
-
-func (e *fatalError) Error() string { return e.message }
-func (e *fatalError) Unwrap() error { return e.cause }
