@@ -4,38 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/millrace/millrace/log/record"
 )
-
-// ProducerOptions are a producer's; the zero value makes batches of nearly 1 MiB,
-// uncompressed.
-type ProducerOptions struct {
-	// BatchBytes is the size at which a batch is closed and sent in the background.
-	// The default, 1 MiB less 16 KiB, leaves room below Kafka's default
-	// message.max.bytes. A larger record is a batch of its own.
-	BatchBytes int
-	// BufferBytes of full batches may wait for acknowledgement before Append blocks;
-	// default 64 MiB. Besides, every partition has one open batch.
-	BufferBytes int64
-	// Compression of batches: none, gzip, snappy, lz4 or zstd; default none. Any other
-	// name is the error of the first Append.
-	Compression string
-	// Logger hears of retries that go on for long; default the client's.
-	Logger *slog.Logger
-}
-
-func (o *ProducerOptions) defaults(c *Client) {
-	o.BatchBytes = orDefault(o.BatchBytes, 1<<20-16<<10)
-	o.BufferBytes = orDefault(o.BufferBytes, 64<<20)
-	if o.Logger == nil {
-		o.Logger = c.logger
-	}
-}
 
 // accumulator turns records into batches, one open batch per partition, and its
 // sender delivers full ones in the background while more are built. Producer and
@@ -90,35 +63,6 @@ type identity struct {
 	epoch int16
 }
 
-type topicQueues struct {
-	name   string
-	queues []*queue // by partition
-}
-
-// queue is one partition's batches.
-type queue struct {
-	tp TopicPartition
-
-	mu   sync.Mutex
-	open *record.Builder // guarded by mu; nil if nothing is open
-	seq  int32           // of the next batch; guarded by mu
-
-	// The rest is guarded by accumulator.mu.
-	ready   []*closedBatch // in order of sequence; the head may be in flight
-	flying  bool
-	added   bool   // to the transaction, where that is explicit
-	stale   *Topic // metadata that proved wrong
-	retries backoff
-	retryAt time.Time
-}
-
-// closedBatch is a batch on its way. data refers to builder's memory.
-type closedBatch struct {
-	builder *record.Builder
-	data    []byte
-	count   int32
-}
-
 func newAccumulator(c *Client, o ProducerOptions, txnID *string) *accumulator {
 	o.defaults(c)
 	a := &accumulator{c: c, o: o, txnID: txnID, wake: make(chan struct{}, 1), changed: make(chan struct{}), implicitAdd: true}
@@ -167,54 +111,6 @@ func (a *accumulator) append(topic string, partition int32, timestampMs int64, k
 	return nil
 }
 
-// queue finds the partition's queue.
-func (a *accumulator) queue(topic string, partition int32) (*queue, error) {
-	for _, t := range *a.topics.Load() {
-		if t.name == topic {
-			if partition < 0 || int(partition) >= len(t.queues) {
-				return nil, fmt.Errorf("%s/%d: the topic has %d partitions: %w", topic, partition, len(t.queues), ErrUnknownTopic)
-			}
-			return t.queues[partition], nil
-		}
-	}
-	return a.newQueues(topic, partition)
-}
-
-func (a *accumulator) newQueues(topic string, partition int32) (*queue, error) {
-	if _, err := a.partitions(a.life, topic); err != nil {
-		return nil, err
-	}
-	return a.queue(topic, partition)
-}
-
-// partitions is the number of a topic's partitions, and makes its queues.
-func (a *accumulator) partitions(ctx context.Context, topic string) (int32, error) {
-	for _, t := range *a.topics.Load() {
-		if t.name == topic {
-			return int32(len(t.queues)), nil
-		}
-	}
-	t, err := a.c.findTopic(ctx, topic)
-	if err != nil {
-		return 0, fmt.Errorf("write to topic %s: %w", topic, err)
-	}
-	tq := &topicQueues{name: topic}
-	for p := range t.Partitions {
-		tq.queues = append(tq.queues, &queue{tp: TopicPartition{topic, int32(p)}})
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	old := *a.topics.Load()
-	for _, t := range old {
-		if t.name == topic {
-			return int32(len(t.queues)), nil
-		}
-	}
-	grown := append(old[:len(old):len(old)], tq)
-	a.topics.Store(&grown)
-	return int32(len(tq.queues)), nil
-}
-
 // builder takes an empty builder, waiting while too much is unacknowledged.
 func (a *accumulator) builder() (*record.Builder, error) {
 	a.mu.Lock()
@@ -256,36 +152,6 @@ func (a *accumulator) identify() error {
 		a.producer = got
 	}
 	return err
-}
-
-// close finishes the open batch and hands it to the sender; q.mu is held.
-func (a *accumulator) close(q *queue) error {
-	b := q.open
-	if b == nil || b.Len() == 0 {
-		return nil
-	}
-	q.open = nil
-	a.mu.Lock()
-	id := a.producer
-	a.mu.Unlock()
-	attributes := int16(a.codec)
-	if a.txnID != nil {
-		attributes |= record.AttrTransactional
-	}
-	data := b.Finish(record.Header{LeaderEpoch: -1, Attributes: attributes, ProducerID: id.id, ProducerEpoch: id.epoch, BaseSequence: q.seq})
-	batch := &closedBatch{builder: b, data: data, count: int32(b.Len())}
-	q.seq = record.NextSequence(q.seq, batch.count)
-
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.err != nil {
-		return a.err
-	}
-	q.ready = append(q.ready, batch)
-	a.pending++
-	a.unacked += int64(len(data))
-	notify(a.wake)
-	return nil
 }
 
 // flush closes all open batches and waits for every acknowledgement.
@@ -365,76 +231,6 @@ func (a *accumulator) recycle(b *record.Builder) {
 	if len(a.free) < maxFree {
 		a.free = append(a.free, b)
 	}
-}
-
-// discard drops everything that is not acknowledged and waits until no request
-// refers to it. Until reset, appending fails with cause.
-func (a *accumulator) discard(cause error) {
-	a.mu.Lock()
-	a.fail(cause)
-	a.sending.cancel()
-	for a.sending.flying > 0 {
-		_ = a.await(context.Background()) // sends end soon: their context has ended
-	}
-	a.mu.Unlock()
-	for _, t := range *a.topics.Load() {
-		for _, q := range t.queues {
-			q.mu.Lock()
-			open := q.open
-			q.open = nil
-			a.mu.Lock()
-			for len(q.ready) > 0 {
-				a.ack(q)
-			}
-			q.retryAt = time.Time{}
-			if open != nil {
-				a.recycle(open)
-			}
-			a.mu.Unlock()
-			q.mu.Unlock()
-		}
-	}
-}
-
-// reset begins anew under an identity: sequences start at 0, the error is gone.
-// Nothing is open or unacknowledged.
-func (a *accumulator) reset(id identity) {
-	for _, t := range *a.topics.Load() {
-		for _, q := range t.queues {
-			q.mu.Lock()
-			q.seq = 0
-			q.mu.Unlock()
-		}
-	}
-	a.next(id)
-}
-
-// next begins the next transaction under an identity. Sequences go on unless the
-// epoch has changed.
-func (a *accumulator) next(id identity) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, t := range *a.topics.Load() {
-		for _, q := range t.queues {
-			q.added = false
-		}
-	}
-	a.producer, a.begun = id, false
-	if !a.closed {
-		a.err = a.misuse
-		a.failed.Store(a.err != nil)
-	}
-	a.sending.init(a.life)
-}
-
-// shut gives up what is not acknowledged and waits for requests and goroutines.
-func (a *accumulator) shut() {
-	a.mu.Lock()
-	a.closed = true
-	a.mu.Unlock()
-	a.discard(ErrClosed)
-	a.end()
-	a.wg.Wait()
 }
 
 func (a *accumulator) unacknowledged() int64 {

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -9,8 +8,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/millrace/millrace/log/record"
 )
 
 // unfinalize takes transaction.version=2 back, as in a cluster that was upgraded
@@ -104,51 +101,4 @@ func TestLentBytesAreGivenBack(t *testing.T) {
 	if err := read.ReadFrom(late); err != nil || len(read.Topics) != 0 {
 		t.Errorf("the late request is %+v, %v", read, err)
 	}
-}
-
-// watched compares the record bytes of every Produce when it begins and ends.
-type watched struct {
-	Cluster
-	t *testing.T
-}
-
-func (w watched) Broker(id int32) kmsg.Requestor { return watchedBroker{w, w.Cluster.Broker(id)} }
-
-type watchedBroker struct {
-	w watched
-	b kmsg.Requestor
-}
-
-func (b watchedBroker) Request(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
-	p, ok := req.(*kmsg.ProduceRequest)
-	if !ok {
-		return b.b.Request(ctx, req)
-	}
-	resp, err := b.b.Request(ctx, req)
-	for _, t := range p.Topics {
-		for _, part := range t.Partitions {
-			if _, cerr := record.Check(part.Records, record.Limits{}); cerr != nil {
-				b.w.t.Errorf("the batch for %s/%d changed while it was lent: %v", t.Topic, part.Partition, cerr)
-			}
-		}
-	}
-	return resp, err
-}
-
-// TestBatchesStandStillWhileLent aborts transactions with batches in flight.
-func TestBatchesStandStillWhileLent(t *testing.T) {
-	eachCluster(t, topics{"out": 2}, func(t *testing.T, cluster Cluster) {
-		p := newTxn(t, newTestClient(watched{cluster, t}), "txn")
-		ctx := testContext(t)
-		for round := range 30 {
-			for i := range 200 {
-				if err := p.Append("out", int32(i%2), 0, nil, []byte("some value")); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := p.End(ctx, round%3 == 0); err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
 }

@@ -55,22 +55,49 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// BenchmarkRecords checks and walks batches of 200-byte records.
-func BenchmarkRecords(b *testing.B) {
-	values := make([]string, 4000)
-	for i := range values {
-		values[i] = strings.Repeat("v", 200)
+// watched compares the record bytes of every Produce when it begins and ends.
+type watched struct {
+	Cluster
+	t *testing.T
+}
+
+func (w watched) Broker(id int32) kmsg.Requestor { return watchedBroker{w, w.Cluster.Broker(id)} }
+
+type watchedBroker struct {
+	w watched
+	b kmsg.Requestor
+}
+
+func (b watchedBroker) Request(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
+	p, ok := req.(*kmsg.ProduceRequest)
+	if !ok {
+		return b.b.Request(ctx, req)
 	}
-	data := batchAt(0, record.Header{ProducerID: -1}, values...)
-	var it Records
-	b.ReportAllocs()
-	for b.Loop() {
-		f := &Fetched{}
-		if err := f.split(data, nil); err != nil {
-			b.Fatal(err)
-		}
-		for it.Reset(f); it.Next(); {
+	resp, err := b.b.Request(ctx, req)
+	for _, t := range p.Topics {
+		for _, part := range t.Partitions {
+			if _, cerr := record.Check(part.Records, record.Limits{}); cerr != nil {
+				b.w.t.Errorf("the batch for %s/%d changed while it was lent: %v", t.Topic, part.Partition, cerr)
+			}
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/4000, "ns/record")
+	return resp, err
+}
+
+// TestBatchesStandStillWhileLent aborts transactions with batches in flight.
+func TestBatchesStandStillWhileLent(t *testing.T) {
+	eachCluster(t, topics{"out": 2}, func(t *testing.T, cluster Cluster) {
+		p := newTxn(t, newTestClient(watched{cluster, t}), "txn")
+		ctx := testContext(t)
+		for round := range 30 {
+			for i := range 200 {
+				if err := p.Append("out", int32(i%2), 0, nil, []byte("some value")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := p.End(ctx, round%3 == 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 }
