@@ -1,19 +1,19 @@
 package codec
 
 import (
-	"flag"
-	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
-var seedFlag = flag.Uint64("seed", 0, "seed of random tests; 0 draws one")
-
-// random is a generator whose seed is in the log of a failing test.
-func random(t *testing.T) *rand.Rand {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = rand.Uint64()
+func TestFormatsAreListed(t *testing.T) {
+	var names []string
+	for _, f := range List() {
+		names = append(names, f.Name)
+		if f.Summary == "" || f.Doc == "" {
+			t.Errorf("format %s has no documentation", f.Name)
+		}
 	}
-	t.Logf("seed %d (run with -seed %d to repeat)", seed, seed)
-	return rand.New(rand.NewPCG(seed, 0))
+	if !slices.Equal(names, []string{"csv", "json", "lines"}) {
+		t.Errorf("formats %v", names)
+	}
 }
