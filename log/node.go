@@ -47,7 +47,8 @@ type Node struct {
 	txns     *txn.Coordinator
 	broker   *broker.Broker
 
-	follow     sync.WaitGroup // the goroutine that follows the metadata
+	failure    chan error     // gets the first failure of the disk, once
+	follow     sync.WaitGroup // the goroutines that follow the metadata and the failure
 	stopFollow context.CancelFunc
 	reached    atomic.Pointer[net.TCPAddr] // of the first listener
 	closeOnce  sync.Once

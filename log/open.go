@@ -32,7 +32,7 @@ func Open(ctx context.Context, opts Options) (*Node, error) {
 	}
 	given := opts.NodeID
 	opts.setDefaults()
-	n := &Node{opts: opts}
+	n := &Node{opts: opts, failure: make(chan error, 1)}
 	if err := n.open(ctx, given); err != nil {
 		return nil, errors.Join(err, n.Close(ctx))
 	}
@@ -76,12 +76,15 @@ func (n *Node) open(ctx context.Context, nodeID int32) error {
 	return n.followMetadata(ctx)
 }
 
-// fatalOnce hands the first failure of a disk to Options.Fatal.
+// fatalOnce passes on the first failure of the disk: to Options.Fatal, and to the
+// goroutine that takes the partitions out of service, since the one that it is
+// called on may be what they wait for.
 func (n *Node) fatalOnce() func(error) {
 	var once sync.Once
 	return func(err error) {
 		once.Do(func() {
 			n.opts.Logger.Error("the node has failed: no write is acknowledged any more; end the process, see to the disk, start again", "error", err)
+			n.failure <- err
 			if n.opts.Fatal != nil {
 				n.opts.Fatal(err)
 			}
@@ -121,7 +124,8 @@ func (n *Node) openBroker() {
 	n.broker = broker.New(o)
 }
 
-// followMetadata tells the coordinators what they lead, now and from now on.
+// followMetadata tells the coordinators what they lead, now and from now on, and
+// takes the partitions down when the disk fails.
 func (n *Node) followMetadata(ctx context.Context) error {
 	l := &leadership{
 		node: n.opts.NodeID, meta: n.meta, replicas: n.replicas, deleted: n.groups.TopicsDeleted, logger: n.opts.Logger,
@@ -136,6 +140,13 @@ func (n *Node) followMetadata(ctx context.Context) error {
 	following, stop := context.WithCancel(context.Background())
 	n.stopFollow = stop
 	n.follow.Go(func() { l.run(following) })
+	n.follow.Go(func() {
+		select {
+		case err := <-n.failure:
+			n.replicas.Fail(err)
+		case <-following.Done():
+		}
+	})
 	return nil
 }
 

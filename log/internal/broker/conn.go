@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -98,7 +99,9 @@ func (b *Broker) serveConn(nc net.Conn, caller Caller) {
 // fail closes the connection because of err, once.
 func (c *conn) fail(err error) {
 	c.failOnce.Do(func() {
-		c.b.report(&c.caller, err)
+		if !c.over(err) {
+			c.b.report(&c.caller, err)
+		}
 		c.stopHandling()
 		c.stopReplying()
 		_ = c.nc.Close()
@@ -115,7 +118,7 @@ func (c *conn) read() {
 			if !c.over(err) {
 				c.fail(err)
 			}
-			return
+			return // what was read is still handled
 		}
 		select {
 		case c.requests <- f:
@@ -126,10 +129,11 @@ func (c *conn) read() {
 	}
 }
 
-// over tells whether a read error is a connection's normal end: the peer has
-// closed or been idle, or the node is closing.
+// over tells whether an error is a connection's normal end: the peer has closed or
+// been idle, or the node is closing.
 func (c *conn) over(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, errIdle) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
 		c.b.open.Err() != nil || c.replying.Err() != nil
 }
 

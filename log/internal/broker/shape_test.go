@@ -127,7 +127,7 @@ func TestShapeWalksWhatKmsgEncodes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got > cost {
+			if got > cost && !raceDetector {
 				t.Fatalf("v%d: decoding %d bytes allocated %d, walk said %d", version, len(body), got, cost)
 			}
 			if len(body) == 0 {
@@ -206,6 +206,9 @@ func hasArray(s *shape) bool {
 // A decoder that trusts counts once allocated eighty bytes for each that it was
 // sent, and looped four billion times over five.
 func TestWorstFrameStaysWithinItsReservation(t *testing.T) {
+	if raceDetector {
+		t.Skip("with the race detector allocations are not what they are")
+	}
 	const size = 32 << 10
 	eachVersion(t, func(t *testing.T, key, version int16) {
 		accepted := 0
@@ -220,7 +223,7 @@ func TestWorstFrameStaysWithinItsReservation(t *testing.T) {
 				req.SetVersion(version)
 				_ = req.ReadFrom(body)
 			})
-			if got > cost {
+			if got > cost && !raceDetector {
 				t.Errorf("v%d %s: decoding %d bytes allocated %d, %d were reserved", version, name, len(body), got, cost)
 			}
 		}
