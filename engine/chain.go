@@ -167,13 +167,3 @@ func (c *chain) barrier(epoch uint64) error {
 	}
 	return nil
 }
-
-func (c *chain) close() error {
-	var first error
-	for _, n := range c.nodes {
-		if err := n.op.Close(); err != nil && first == nil {
-			first = fmt.Errorf("close operator %s: %w", n.node.Name, err)
-		}
-	}
-	return first
-}

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 
 	"github.com/millrace/millrace/dsl"
+	"github.com/millrace/millrace/statestore"
 )
 
 // nodeFailure is an error or a panic in the code of one operator. It aborts the
@@ -50,6 +51,9 @@ func guard(node *dsl.Node, run func() error) (err error) {
 	var p passedOn
 	if errors.As(err, &p) {
 		return p.error
+	}
+	if errors.Is(err, statestore.ErrMemory) {
+		return err // no row is to blame: the same rows one by one take as much
 	}
 	return &nodeFailure{node: node, cause: err}
 }

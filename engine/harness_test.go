@@ -146,9 +146,8 @@ const window = int64(1000)
 
 // windowSum sums value per key and tumbling window, by the state's plain values.
 type windowSum struct {
-	ctx    *operators.Context
-	schema *columnar.Schema
-	fail   func(key string, value int64) error
+	ctx  *operators.Context
+	fail func(key string, value int64) error
 }
 
 var sumSchema = mustSchema(
