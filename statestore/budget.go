@@ -15,10 +15,12 @@ type budget struct {
 // adviceShare of the budget in use is when OverBudget begins to say so.
 const adviceShare = 0.8
 
+// charge counts bytes. While state is loaded, restored or given its layout it does not
+// refuse: what once fitted must come up again, although it is held twice for a moment.
 func (t *Task) charge(bytes int64, operator string) error {
 	t.charged += bytes
 	used := t.store.budget.used.Add(bytes)
-	if bytes > 0 && used > t.store.budget.limit {
+	if bytes > 0 && used > t.store.budget.limit && !t.restoring {
 		return fmt.Errorf("operator %s: %w: live state takes %d MiB of the %d MiB of state.memory; raise state.memory, narrow the windows or the key, or spread the pipeline over more workers",
 			operator, ErrMemory, used>>20, t.store.budget.limit>>20)
 	}

@@ -363,7 +363,8 @@ func commitEpoch(t testing.TB, task *Task, log *changelog, epoch uint64) {
 			}
 		}
 		id := fmt.Sprint(p, string(key))
-		if last, live := log.last[id]; !live && v == nil || live && v != nil && last == string(v) {
+		// A namespace that is dropped and made anew in one epoch may get its old values.
+		if last, live := log.last[id]; len(task.dropped) == 0 && (!live && v == nil || live && v != nil && last == string(v)) {
 			t.Fatalf("a change of %q that changes nothing: %q", key, v)
 		}
 		if log.last == nil {

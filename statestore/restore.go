@@ -12,6 +12,8 @@ import (
 // Load reads what the last flushed checkpoint of this task's partitions holds.
 // It is called once, before everything else.
 func (t *Task) Load() error {
+	t.restoring = true
+	defer func() { t.restoring = false }()
 	for _, p := range t.partitions {
 		if err := t.loadPartition(p); err != nil {
 			return fmt.Errorf("load state partition %d: %w", p, err)
@@ -74,6 +76,8 @@ func (t *Task) Restore(partition int32, key, value []byte) error {
 	if err != nil {
 		return fmt.Errorf("restore state partition %d: %w", partition, err)
 	}
+	t.restoring = true
+	defer func() { t.restoring = false }()
 	if value == nil {
 		t.restoreTombstone(partition, rec)
 		return nil

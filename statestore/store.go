@@ -53,6 +53,8 @@ type Options struct {
 	Logger   *slog.Logger // default slog.Default()
 
 	// MemoryBytes is the budget for live state of all tasks together; default 256 MiB.
+	// State that was written within it always loads; beyond it writes fail with
+	// ErrMemory.
 	MemoryBytes int64
 
 	// Fatal is called once, with the first error after which Pebble cannot write any

@@ -174,3 +174,51 @@ func TestOverwritesAreCompacted(t *testing.T) {
 		}
 	}
 }
+
+// TestFullStateComesBack: state that nearly fills the budget loads, from disk or from
+// the changelog, although it is there twice while it gets its layout.
+func TestFullStateComesBack(t *testing.T) {
+	fsys := vfs.NewMem()
+	o := Options{FS: fsys, Dir: "/state", Identity: testIdentity, MemoryBytes: 1 << 20}
+	s, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &changelog{records: map[int32][]logRecord{}}
+	task := restoreTask(t, s, []int32{0}, log)
+	keys := 0
+	for ; err == nil; keys++ {
+		err = task.View("op").Put(0, 0, []byte{byte(keys), byte(keys >> 8)}, make([]byte, 100))
+		if err == nil {
+			commitEpoch(t, task, log, 1)
+		}
+	}
+	task.Abort()
+	keys--
+	if err := task.Checkpoint(log.positions(1)); err != nil {
+		t.Fatal(err)
+	}
+	task.Release()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, disk := range []*vfs.Mem{fsys, vfs.NewMem()} {
+		o.FS = disk
+		s, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		task := restoreTask(t, s, []int32{0}, log)
+		if got, err := task.View("op").Get(0, 0, []byte{1, 0}); err != nil || len(got) != 100 {
+			t.Errorf("a value of %d bytes, %v", len(got), err)
+		}
+		if got := task.Stats().Keys; got != int64(keys) {
+			t.Errorf("%d keys of %d", got, keys)
+		}
+		task.Release()
+		if used, _ := s.MemoryBytes(); used != 0 {
+			t.Errorf("%d bytes in use after release", used)
+		}
+		s.Close()
+	}
+}

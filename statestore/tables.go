@@ -201,6 +201,9 @@ func (ts *Tables) abortDrops() {
 
 // decode gives a raw family its layout.
 func (ts *Tables) decode(l Layout) error {
+	task := ts.view.task
+	task.restoring = true
+	defer func() { task.restoring = false }()
 	old := ts.by
 	names := ts.names
 	ts.by, ts.names, ts.last = map[int64]*Table{}, nil, nil
@@ -213,7 +216,8 @@ func (ts *Tables) decode(l Layout) error {
 			return err
 		}
 		to.arena.commit()
-		ts.view.task.uncharge(from.size)
+		task.uncharge(from.size)
+		delete(old, ns)
 	}
 	return nil
 }

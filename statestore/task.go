@@ -46,6 +46,7 @@ type Task struct {
 	checkpoint *checkpoint // running, or nil
 	epoch      uint64      // last committed
 	charged    int64       // bytes of the budget
+	restoring  bool        // what is charged now was there before
 	released   bool
 	scratch    []byte
 }
