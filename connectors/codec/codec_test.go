@@ -13,7 +13,7 @@ func TestFormatsAreListed(t *testing.T) {
 			t.Errorf("format %s has no documentation", f.Name)
 		}
 	}
-	if !slices.Equal(names, []string{"csv", "json", "lines"}) {
+	if !slices.Equal(names, []string{"csv", "json", "jsonl", "lines"}) {
 		t.Errorf("formats %v", names)
 	}
 }

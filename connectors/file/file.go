@@ -19,7 +19,7 @@ func init() {
 }
 
 // formats are those in which a row is a line, or a few.
-var formats = []string{"lines", "json", "csv"}
+var formats = []string{"lines", "json", "jsonl", "csv"}
 
 // SourceSpec declares the source.
 var SourceSpec = &connectors.SourceSpec{
