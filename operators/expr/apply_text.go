@@ -100,6 +100,16 @@ func (e *Eval) build(f func(dst []byte) ([]byte, error)) (string, error) {
 func (e *Eval) added(dst []byte) string {
 	from := len(e.arena)
 	e.arena = dst
+	if len(dst) > e.maxText {
+		e.startOver()
+	}
 	b := dst[from:]
 	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+// startOver uses the arena again from its start, over texts that are still
+// referred to: the call ends in errTooMuchText, so that nobody will read them.
+func (e *Eval) startOver() {
+	e.tooMuch = true
+	e.arena = e.arena[:0]
 }

@@ -143,7 +143,7 @@ func (c *checker) fold(n node) (node, *Error) {
 			return n, nil
 		}
 	}
-	e := &Eval{p: &Program{text: c.text}, n: 1}
+	e := &Eval{p: &Program{text: c.text}, n: 1, maxText: maxBatchText}
 	v, fault := n.row(e, 0)
 	if fault != nil {
 		return nil, &Error{From: fault.From, To: max(fault.To, fault.From+1), Rule: "always-fails", Msg: "this fails for every row: " + fault.Msg}

@@ -37,9 +37,15 @@ func headAt(data []byte, at int32) uint64 {
 	return binary.LittleEndian.Uint64(word[:])
 }
 
+// short is 1 if a text of that size which begins with head is the key, for keys of
+// at most eight bytes. It is small enough to be inlined.
+func (k *textKey) short(size int32, head uint64) int {
+	return b2i(size == k.size) & b2i(head&k.mask == k.head)
+}
+
 // matches is 1 if data[from:to], which begins with head, is the key.
 func (k *textKey) matches(data []byte, from, to int32, head uint64) int {
-	same := b2i(to-from == k.size) & b2i(head&k.mask == k.head)
+	same := k.short(to-from, head)
 	if k.size > 8 {
 		same &= b2i(headAt(data, max(to-8, 0)) == k.tail)
 		if k.size > 16 && same == 1 {
@@ -73,15 +79,21 @@ func (n *equalText) row(e *Eval, i int32) (value, *Fault) {
 func (n *equalText) columns(e *Eval, sel []int32) vec {
 	a := n.arg.columns(e, sel)
 	out := e.newVec(laneTri)
-	flip := uint8(b2i(n.not))
-	if a.off != nil {
+	key, flip := n.key, uint8(b2i(n.not))
+	switch {
+	case a.off == nil:
+		for _, i := range e.rows(sel) {
+			out.tri[i] = uint8(b2i(a.text[i&a.mask] == key.want)) ^ flip
+		}
+	case key.size <= 8:
 		for _, i := range e.rows(sel) {
 			from := a.off[i]
-			out.tri[i] = uint8(n.key.matches(a.data, from, a.off[i+1], headAt(a.data, from))) ^ flip
+			out.tri[i] = uint8(key.short(a.off[i+1]-from, headAt(a.data, from))) ^ flip
 		}
-	} else {
+	default:
 		for _, i := range e.rows(sel) {
-			out.tri[i] = uint8(b2i(a.text[i&a.mask] == n.key.want)) ^ flip
+			from := a.off[i]
+			out.tri[i] = uint8(key.matches(a.data, from, a.off[i+1], headAt(a.data, from))) ^ flip
 		}
 	}
 	e.nullTri(&out, &a)
@@ -93,20 +105,26 @@ func (n *equalText) filter(e *Eval, sel []int32) []int32 {
 	a := n.arg.columns(e, sel)
 	rows := e.rows(sel)
 	out := e.sels.get(len(rows) + 1)
-	k, flip := 0, b2i(n.not)
+	key, k, flip := n.key, 0, b2i(n.not)
 	switch {
-	case a.off != nil && sel == nil:
+	case a.off == nil:
+		for _, i := range rows {
+			out[k] = i
+			k += b2i(a.text[i&a.mask] == key.want) ^ flip
+		}
+	case key.size <= 8 && sel == nil:
 		k = n.filterAll(out, &a)
-	case a.off != nil:
+	case key.size <= 8:
 		for _, i := range rows {
 			out[k] = i
 			from := a.off[i]
-			k += n.key.matches(a.data, from, a.off[i+1], headAt(a.data, from)) ^ flip
+			k += key.short(a.off[i+1]-from, headAt(a.data, from)) ^ flip
 		}
 	default:
 		for _, i := range rows {
 			out[k] = i
-			k += b2i(a.text[i&a.mask] == n.key.want) ^ flip
+			from := a.off[i]
+			k += key.matches(a.data, from, a.off[i+1], headAt(a.data, from)) ^ flip
 		}
 	}
 	out = dropNulls(out[:k], &a)
@@ -114,13 +132,14 @@ func (n *equalText) filter(e *Eval, sel []int32) []int32 {
 	return out
 }
 
-// filterAll is filter over all rows, where each offset is loaded once.
+// filterAll is filter by a short key over all rows, where each offset is loaded
+// once.
 func (n *equalText) filterAll(out []int32, a *vec) int {
 	k, flip, key := 0, b2i(n.not), n.key
 	from := a.off[0]
 	for i, to := range a.off[1:len(out)] {
 		out[k] = int32(i)
-		k += key.matches(a.data, from, to, headAt(a.data, from)) ^ flip
+		k += key.short(to-from, headAt(a.data, from)) ^ flip
 		from = to
 	}
 	return k
@@ -172,7 +191,11 @@ func (n *inText) columns(e *Eval, sel []int32) vec {
 		from, to := a.off[i], a.off[i+1]
 		head, found := headAt(a.data, from), 0
 		for k := range n.keys {
-			found |= n.keys[k].matches(a.data, from, to, head)
+			if key := &n.keys[k]; key.size <= 8 {
+				found |= key.short(to-from, head)
+			} else {
+				found |= key.matches(a.data, from, to, head)
+			}
 		}
 		out.tri[i] = uint8(found)
 	}

@@ -26,25 +26,26 @@ func newConcat(from, to int, parts ...node) *concat {
 }
 
 func (n *concat) row(e *Eval, i int32) (value, *Fault) {
-	var out []byte
-	null := false
+	var buf [8]string
+	texts, size, null := buf[:0], 0, false
 	for _, p := range n.parts {
 		v, fault := p.row(e, i)
 		if fault != nil {
 			return nullValue, fault
 		}
-		null = null || v.null
-		if len(out) <= MaxValueBytes {
-			out = append(out, v.s...)
-		}
+		texts, size, null = append(texts, v.s), size+len(v.s), null || v.null
 	}
 	switch {
 	case null:
 		return nullValue, nil
-	case len(out) > MaxValueBytes:
+	case size > MaxValueBytes:
 		return nullValue, e.fault(&n.base, msgTooLong)
 	}
-	return value{s: string(out)}, nil
+	dst := e.arena
+	for _, s := range texts {
+		dst = append(dst, s...)
+	}
+	return value{s: e.added(dst)}, nil
 }
 
 func (n *concat) columns(e *Eval, sel []int32) vec {

@@ -42,7 +42,7 @@ func TestColumnsEqualRows(t *testing.T) {
 		for range 3 { // the second and third batch find used scratch memory
 			checkModes(t, p, e, d.batch(schema, r.Intn(70)))
 		}
-		checkLeaks(t, p, e, d.batch(schema, 80))
+		checkLeaks(t, p, d.batch(schema, 80))
 	}
 	for name, b := range builtins {
 		if b.Category != "arrays" && name != "now" && !used[name] {

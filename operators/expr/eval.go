@@ -36,6 +36,9 @@ type Eval struct {
 	all    []int32 // 0, 1, 2, …
 	arena  []byte  // text that was computed in this call
 
+	maxText int  // maxBatchText
+	tooMuch bool // the text of this call exceeds maxText
+
 	// Faults of this call.
 	failed []uint8 // by row; nil until the first fault
 	errs   RowErrors
@@ -47,7 +50,7 @@ type Eval struct {
 // New makes an evaluator with its own scratch memory.
 func (p *Program) New() *Eval {
 	n := len(p.schema.Columns)
-	return &Eval{p: p, cols: make([]vec, n), have: make([]bool, n),
+	return &Eval{p: p, maxText: maxBatchText, cols: make([]vec, n), have: make([]bool, n),
 		vars: make([]vec, p.slots), rowVars: make([]value, p.slots)}
 }
 
@@ -57,7 +60,8 @@ func (p *Program) New() *Eval {
 // (or is one of b.Cols, if the expression is just a column) and must not be kept.
 //
 // The error is for a batch that does not fit the schema that the program was
-// compiled against, or a result above Arrow's 2 GiB; row faults are RowErrors.
+// compiled against, or for more than 256 MiB of computed text, which a smaller batch
+// may stay below; row faults are RowErrors.
 func (e *Eval) Run(b *columnar.Batch) (arrow.Array, *RowErrors, error) {
 	return e.run(b, e.p.mode)
 }
@@ -75,9 +79,15 @@ func (e *Eval) run(b *columnar.Batch, mode Mode) (arrow.Array, *RowErrors, error
 	} else {
 		v = e.rowByRow(b.Sel)
 	}
+	defer e.release(&v)
+	if e.tooMuch {
+		return nil, nil, e.wrap(errTooMuchText)
+	}
 	arr, err := e.out.array(e, &v, e.p.root.info().t.kind, b.Sel)
-	e.release(&v)
-	return arr, e.end(), err
+	if err != nil {
+		return nil, nil, e.wrap(err)
+	}
+	return arr, e.end(), nil
 }
 
 // Filter is the rows of b.Sel for which a boolean program is true (not false, not
@@ -104,17 +114,20 @@ func (e *Eval) runFilter(b *columnar.Batch, into []int32, mode Mode) ([]int32, *
 	}
 	into = append(into[:0], e.dropFailed(sel)...)
 	e.sels.put(sel)
+	if e.tooMuch {
+		return nil, nil, e.wrap(errTooMuchText)
+	}
 	return into, e.end(), nil
 }
 
 // begin checks the batch and forgets the last call.
 func (e *Eval) begin(b *columnar.Batch) error {
 	if len(b.Cols) != len(e.cols) {
-		return fmt.Errorf("evaluate %q: the batch has %d columns, the program was compiled for %d", clip(e.p.text, 200), len(b.Cols), len(e.cols))
+		return e.wrap(fmt.Errorf("the batch has %d columns, the program was compiled for %d", len(b.Cols), len(e.cols)))
 	}
 	for _, c := range e.p.reads {
 		if err := checkColumn(b, c, e.p.schema.Columns[c]); err != nil {
-			return fmt.Errorf("evaluate %q: %w", clip(e.p.text, 200), err)
+			return e.wrap(err)
 		}
 	}
 	for _, c := range e.p.reads {
@@ -124,14 +137,21 @@ func (e *Eval) begin(b *columnar.Batch) error {
 		}
 	}
 	e.out.giveBack(e)
-	e.b, e.n, e.now = b, b.Rows, 0
-	e.arena = e.arena[:0]
+	e.b, e.n, e.now, e.tooMuch = b, b.Rows, 0, false
+	if e.arena = e.arena[:0]; cap(e.arena) > maxKeptText {
+		e.arena = nil
+	}
 	e.errs.List = e.errs.List[:0]
 	if e.failed != nil {
 		e.bytes.put(e.failed)
 		e.failed = nil
 	}
 	return nil
+}
+
+// wrap is the error of a whole batch.
+func (e *Eval) wrap(err error) error {
+	return fmt.Errorf("evaluate %q: %w", clip(e.p.text, 200), err)
 }
 
 // end sorts the faults; nil if there were none.
@@ -161,11 +181,15 @@ func (e *Eval) dropFailed(rows []int32) []int32 {
 func (e *Eval) rowByRow(sel []int32) vec {
 	root := e.p.root
 	out := e.newVec(root.info().t.kind.lane())
+	text := 0
 	for _, i := range e.rows(sel) {
 		v, fault := root.row(e, i)
 		if fault != nil {
 			e.addFault(i, fault)
 			v = nullValue
+		}
+		if text += len(v.s); text > e.maxText {
+			e.tooMuch, v = true, nullValue
 		}
 		e.set(&out, i, v)
 	}

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -131,6 +132,32 @@ func TestSteps(t *testing.T) {
 		}
 		if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
 			t.Errorf("%s: %q, want %q", clip(test.text, 80), got, test.want)
+		}
+	}
+}
+
+// TestBatchText: much text in each of many rows is too much for one batch, and the
+// memory does not grow far beyond the limit before that is said. The same rows in
+// smaller batches are computed. (The limit is lowered, to save the test time.)
+func TestBatchText(t *testing.T) {
+	schema := mustSchema(t, "s string")
+	b := table(t, []string{"  s string" + strings.Repeat(`  "0123456789"`, 300)})
+	for _, text := range []string{`repeat(s, 1000)`, `repeat(s, 900) + s`, `len(repeat(s, 1000)) > 1`, `json(map([1], # == 1 ? repeat(s, 1000) : s))`} {
+		p, err := Compile(text, schema, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := p.New()
+		e.maxText = 1 << 20
+		if _, _, err := e.Run(b); !errors.Is(err, errTooMuchText) {
+			t.Errorf("%s: %v", text, err)
+		}
+		if cap(e.arena)+cap(e.out.data) > 4*e.maxText {
+			t.Errorf("%s: %d and %d bytes are kept", text, cap(e.arena), cap(e.out.data))
+		}
+		arr, errs, err := e.Run(b.Select([]int32{7, 299}))
+		if err != nil || errs.Len() > 0 || arr.IsNull(299) {
+			t.Errorf("%s: two rows: %v %v", text, err, errs)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package expr
 
 import (
 	"errors"
-	"math"
 	"math/bits"
 	"unsafe"
 
@@ -25,6 +24,9 @@ type output struct {
 func (o *output) giveBack(e *Eval) {
 	e.release(&o.lent)
 	o.lent = vec{}
+	if cap(o.data) > maxKeptText {
+		o.data = nil
+	}
 }
 
 // array wraps v. It takes over what v owns where the array refers to it.
@@ -104,7 +106,14 @@ func packBits(dst []byte, n int, src []uint8, mask int32, and, want uint8) []byt
 	return dst
 }
 
-var errTooMuchText = errors.New("the text of one batch exceeds 2 GiB")
+// maxBatchText bounds the text that one call computes, maxKeptText what an Eval
+// keeps for the next. Smaller batches get by where a large one does not.
+const (
+	maxBatchText = 256 << 20
+	maxKeptText  = 16 << 20
+)
+
+var errTooMuchText = errors.New("the text computed for one batch exceeds 256 MiB")
 
 // packText copies the text of the rows of sel into one buffer.
 func (o *output) packText(e *Eval, v *vec, sel []int32) error {
@@ -121,7 +130,7 @@ func (o *output) packText(e *Eval, v *vec, sel []int32) error {
 			continue
 		}
 		s := v.str(i)
-		if len(o.data)+len(s) > math.MaxInt32 {
+		if len(o.data)+len(s) > e.maxText {
 			return errTooMuchText
 		}
 		o.data = append(o.data, s...)

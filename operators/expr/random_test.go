@@ -64,9 +64,8 @@ var (
 
 // data makes arrays of random values.
 type data struct {
-	r     *rand.Rand
-	tame  bool // no extremes and no nulls
-	valid []bool
+	r    *rand.Rand
+	tame bool // no extremes and no nulls
 }
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.Intn(len(from))] }
@@ -262,8 +261,9 @@ func checkPools(t testing.TB, p *Program, e *Eval) map[any]bool {
 
 // checkLeaks runs a batch until all scratch memory is there, and then once more,
 // which must not make any.
-func checkLeaks(t testing.TB, p *Program, e *Eval, b *columnar.Batch) {
+func checkLeaks(t testing.TB, p *Program, b *columnar.Batch) {
 	t.Helper()
+	e := p.New()
 	var before map[any]bool
 	for range 3 {
 		before = checkPools(t, p, e)
