@@ -17,25 +17,20 @@ var errOpenEpoch = errors.New("statestore: called inside an epoch; commit or abo
 //
 // Writing a million entries in one go would stop the task for a third of a second,
 // so it is cut into slices between epochs. Entries written late are newer than the
-// positions, and those of windows that close meanwhile are not written at all. Both
-// are repaired by the replay: values are whole, and everything after the positions
-// is replayed to its end. The positions go with the last slice, and Pebble loses
-// only tails, so whoever finds a position finds all entries below it.
+// positions, which the replay repairs: values are whole, and everything after the
+// positions is replayed to its end. A namespace dropped meanwhile is deleted by the
+// next slice, not by the next checkpoint: it may hold keys that were removed before
+// the positions and are still on disk, and the drop gave no tombstones for those. The
+// positions go with the last slice, and Pebble loses only tails, so whoever finds a
+// position finds everything below it.
 type checkpoint struct {
 	positions map[int32]Position
-	drops     []drop
 	tables    []*Table
 	rest      []Slot // of tables[0], sorted, still to be written
 	started   bool   // rest is filled
 	sorter    Sorter
 	key       []byte
 	value     []byte
-}
-
-// drop is a range of dropped namespaces of a family, both ends included.
-type drop struct {
-	family   *Tables
-	from, to int64
 }
 
 // sliceBytes is the size of the batches that Checkpoint writes.
@@ -71,12 +66,6 @@ func (t *Task) BeginCheckpoint(positions map[int32]Position) error {
 	for _, p := range t.partitions {
 		c.positions[p] = positions[p]
 	}
-	if old := t.checkpoint; old != nil {
-		c.drops = old.drops // not written yet, or harmless to write again
-	}
-	t.eachFamily(func(ts *Tables) {
-		c.drops = append(c.drops, ts.takeGone()...)
-	})
 	t.eachTable(func(table *Table) {
 		if table.dirty > 0 {
 			c.tables = append(c.tables, table)
@@ -118,20 +107,21 @@ func (t *Task) StepCheckpoint(maxBytes int) (done bool, err error) {
 }
 
 func (c *checkpoint) step(t *Task, batch *pebble.Batch, maxBytes int) (done bool, err error) {
-	for _, d := range c.drops {
-		for _, p := range t.partitions {
-			if err := batch.DeleteRange(entryPrefix(p, d.family, d.from), afterNamespace(entryPrefix(p, d.family, d.to)), nil); err != nil {
-				return false, err
-			}
-		}
+	t.eachFamily(func(ts *Tables) {
+		err = errors.Join(err, ts.deleteGone(batch))
+	})
+	if err != nil {
+		return false, err
 	}
-	c.drops = nil
 	for len(c.tables) > 0 {
 		finished, err := c.writeTable(c.tables[0], batch, maxBytes)
 		if err != nil || !finished {
 			return false, err
 		}
 		c.tables, c.rest, c.started = c.tables[1:], nil, false
+		if batch.Len() >= maxBytes && len(c.tables) > 0 {
+			return false, nil
+		}
 	}
 	for _, p := range t.partitions {
 		key := append(appendPartition(c.key[:0], p), positionMark)
@@ -191,20 +181,25 @@ func (t *Table) prune() {
 	}
 }
 
-// takeGone gives the namespaces that were dropped since the last checkpoint, as
-// ranges that contain no namespace that exists.
-func (ts *Tables) takeGone() []drop {
+// deleteGone deletes the namespaces that committed epochs have dropped, in ranges that
+// contain no namespace that exists. One that was made anew since may be at the end of a
+// range: nothing of it is on disk yet.
+func (ts *Tables) deleteGone(batch *pebble.Batch) error {
 	slices.Sort(ts.gone)
-	var drops []drop
-	for _, ns := range ts.gone {
-		if n := len(drops); n > 0 && !ts.anyBetween(drops[n-1].to, ns) {
-			drops[n-1].to = ns
-			continue
+	for rest := ts.gone; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && !ts.anyBetween(rest[n-1], rest[n]) {
+			n++
 		}
-		drops = append(drops, drop{family: ts, from: ns, to: ns})
+		for _, p := range ts.view.task.partitions {
+			if err := batch.DeleteRange(entryPrefix(p, ts, rest[0]), afterNamespace(entryPrefix(p, ts, rest[n-1])), nil); err != nil {
+				return err
+			}
+		}
+		rest = rest[n:]
 	}
 	ts.gone = ts.gone[:0]
-	return drops
+	return nil
 }
 
 // anyBetween says whether a namespace in (from, to) exists.
