@@ -20,7 +20,7 @@ func TestColumnsEqualRows(t *testing.T) {
 	schema := mustSchema(t, randomColumns...)
 	d := &data{r: r}
 	used := map[string]bool{}
-	for range 1500 {
+	for range 1000 {
 		g := &generator{r: r, vars: map[kind][]string{}}
 		text := g.gen(pick(r, allKinds), 1+r.Intn(4))
 		if r.Intn(3) == 0 { // filters have their own way through these
@@ -42,7 +42,9 @@ func TestColumnsEqualRows(t *testing.T) {
 		for range 3 { // the second and third batch find used scratch memory
 			checkModes(t, p, e, d.batch(schema, r.Intn(70)))
 		}
-		checkLeaks(t, p, d.batch(schema, 80))
+		if r.Intn(4) == 0 {
+			checkLeaks(t, p, d.batch(schema, 80))
+		}
 	}
 	for name, b := range builtins {
 		if b.Category != "arrays" && name != "now" && !used[name] {

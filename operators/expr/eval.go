@@ -138,6 +138,7 @@ func (e *Eval) begin(b *columnar.Batch) error {
 	}
 	e.out.giveBack(e)
 	e.b, e.n, e.now, e.tooMuch = b, b.Rows, 0, false
+	e.sels.least = b.Rows + 1
 	if e.arena = e.arena[:0]; cap(e.arena) > maxKeptText {
 		e.arena = nil
 	}

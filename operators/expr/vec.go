@@ -85,7 +85,10 @@ func laneOf[T cell](v *vec) *[]T {
 
 // pool hands out slices of one type and takes them back. Slices are reused
 // without clearing.
-type pool[T any] struct{ free [][]T }
+type pool[T any] struct {
+	free  [][]T
+	least int // capacity of new slices, so that the smallest request makes one that serves all
+}
 
 // get returns a slice of length n, never nil.
 func (p *pool[T]) get(n int) []T {
@@ -96,7 +99,8 @@ func (p *pool[T]) get(n int) []T {
 			return s[:n]
 		}
 	}
-	return make([]T, n, n+n/4+8)
+	size := max(n, p.least)
+	return make([]T, n, size+size/4+8)
 }
 
 func (p *pool[T]) put(s []T) { p.free = append(p.free, s) }
