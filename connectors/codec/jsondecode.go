@@ -25,6 +25,8 @@ type jsonDecoder struct {
 	columns
 	fields []jsonField
 	byName map[string]int
+	order  []orderedKey // the keys of the rows so far, as they first came
+	turn   int          // which of them is expected next
 	layout layout
 
 	row     uint64   // counts rows, to tell what was seen in this one
@@ -77,6 +79,7 @@ func (d *jsonDecoder) Decode(value []byte) error {
 	}
 	d.rollback()
 	d.row++
+	d.turn = 0
 	d.layout.forget()
 	if err := d.walk(value); err != nil {
 		d.rollback()
@@ -152,14 +155,48 @@ func (d *jsonDecoder) key(v []byte, p int) (field, next int, err error) {
 		}
 		name = d.scratch
 	}
-	field = skipped
-	if f, ok := d.byName[string(name)]; ok && d.seen[f] != d.row {
-		field, d.seen[f] = f, d.row
+	field = d.lookUp(name)
+	if field != skipped {
+		if d.seen[field] == d.row {
+			field = skipped
+		} else {
+			d.seen[field] = d.row
+		}
 	}
 	if p = skipSpace(v, p); p == len(v) || v[p] != ':' {
 		return 0, p, fmt.Errorf("after the key %s comes a colon", quoted(name))
 	}
 	return field, skipSpace(v, p+1), nil
+}
+
+// lookUp finds the field of a key. Keys come in the same order in most rows, with
+// one left out now and then, so the next few of the order are tried before the
+// map.
+func (d *jsonDecoder) lookUp(name []byte) int {
+	for i := d.turn; i < min(d.turn+3, len(d.order)); i++ {
+		if d.order[i].name == string(name) {
+			d.turn = i + 1
+			return d.order[i].field
+		}
+	}
+	field, ok := d.byName[string(name)]
+	if !ok {
+		field = skipped
+	}
+	if d.turn == len(d.order) && len(d.order) < maxOrder {
+		d.order = append(d.order, orderedKey{string(name), field})
+		d.turn++
+	}
+	return field
+}
+
+// maxOrder bounds the order of keys that is remembered.
+const maxOrder = 64
+
+// orderedKey is a key of the rows and its field, skipped if it is not wanted.
+type orderedKey struct {
+	name  string
+	field int
 }
 
 // absent fills in the fields that the row does not have.
