@@ -63,7 +63,6 @@ func tryDisk(fsys vfs.FS, change ...func(*Options)) (*node, error) {
 	return n, err
 }
 
-
 func openTestLog(t *testing.T, n *node, c Config) *Log {
 	t.Helper()
 	l, err := n.OpenLog(topic, 0, c)

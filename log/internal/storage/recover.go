@@ -35,6 +35,7 @@ type recovery struct {
 	cp      *checkpoint // nil: none that can be used
 	start   int64       // as the file log-start has it
 	durable int64       // everything below is known to be on the disk
+	guessed bool        // producers began with nothing, behind deleted records
 	report  Recovery
 }
 
@@ -64,7 +65,7 @@ func (l *Log) recover() error {
 	r := &recovery{l: l, fsys: l.disk.o.FS, sizes: map[int64]int64{}}
 	l.producers = newProducerTable()
 	for _, step := range []func() error{
-		r.list, r.truth, r.loadCheckpoint, r.dropBelowStart, r.compare, r.build, r.scan, r.finish,
+		r.list, r.truth, r.loadCheckpoint, r.first, r.compare, r.build, r.scan, r.finish,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -145,9 +146,6 @@ func (r *recovery) loadCheckpoint() error {
 	if err != nil {
 		return r.setAside(checkpointFile, err)
 	}
-	if r.cp != nil && r.cp.end < r.l.start {
-		r.cp = nil // of before a Reset
-	}
 	return nil
 }
 
@@ -174,15 +172,8 @@ func (l *Log) setAsideCache(path, name string, cause error) error {
 	return nil
 }
 
-// dropBelowStart removes segments that a raised log start has given up and an
-// interrupted deletion has left, and makes the first segment of a new log.
-func (r *recovery) dropBelowStart() error {
-	for len(r.bases) > 1 && r.bases[1] <= r.l.start {
-		if err := r.l.removeSegment(r.l.dir + "/" + segmentName(r.bases[0])); err != nil {
-			return err
-		}
-		r.bases = r.bases[1:]
-	}
+// first finds the first segment, or makes that of a new log.
+func (r *recovery) first() error {
 	if len(r.bases) > 0 {
 		r.l.start = max(r.l.start, r.bases[0])
 		return nil
@@ -228,12 +219,15 @@ func (r *recovery) compare() error {
 		s := &r.cp.segments[i]
 		size, found := r.sizes[s.base]
 		switch {
-		case s.base < r.bases[0] && s.end <= r.start: // deleted since
+		case s.end <= r.start: // it may have been deleted since
 		case !found:
 			return r.missing(s.base, "the file is missing")
 		case size < s.size:
 			return r.missing(s.base, fmt.Sprintf("%d bytes of %d are left", size, s.size))
 		}
+	}
+	if r.cp.end < r.bases[0] {
+		r.cp = nil // it was written before records were deleted
 	}
 	return nil
 }
@@ -254,6 +248,8 @@ func (r *recovery) build() error {
 			if k == r.cp.last() {
 				s.index = r.cp.index
 			}
+		} else if i+1 < len(r.bases) && r.bases[i+1] <= r.l.start {
+			s.index = nil // it goes as soon as its producers are not needed any more
 		} else if r.cp == nil && i+1 < len(r.bases) && r.bases[i+1] <= r.durable {
 			s.end, s.size = r.bases[i+1], r.sizes[base]
 			if err := r.summarize(s); err != nil {
@@ -297,6 +293,11 @@ func (r *recovery) scan() error {
 	}
 	for i := first; i < len(r.l.segments); i++ {
 		s := r.l.segments[i]
+		if i > first {
+			if err := r.between(s); err != nil {
+				return err
+			}
+		}
 		cause, err := r.scanSegment(s)
 		if err != nil {
 			return err
@@ -305,11 +306,22 @@ func (r *recovery) scan() error {
 		if cause == nil && !last && r.l.segments[i+1].base != r.l.end {
 			cause = fmt.Errorf("%w: it ends at offset %d, the next begins at %d", errBad, r.l.end, r.l.segments[i+1].base)
 		}
-		if cause != nil {
+		switch {
+		case cause == nil:
+		case !last && r.l.segments[i+1].base <= r.l.start:
+			r.skip(r.l.segments[i+1].base)
+		default:
 			return r.cut(i, cause)
 		}
 	}
 	return nil
+}
+
+// skip goes on behind segments below the log's start, of which an interrupted
+// deletion has left only some.
+func (r *recovery) skip(to int64) {
+	r.l.end, r.l.producers, r.l.txns = to, newProducerTable(), txnTable{}
+	r.guessed = true
 }
 
 // begin decides from which segment on batches are read, and sets the producers as
@@ -324,37 +336,61 @@ func (r *recovery) begin() (first int, err error) {
 				return i, err
 			}
 		}
-		return 0, fmt.Errorf("checkpoint of %v without its segment", l.id) // compare has seen it
+		return 0, err // its last segment was deleted, and the first one begins where that ended
 	}
 	first = max(0, len(l.segments)-2)
 	for ; first >= 0; first-- {
-		payload, err := readFrame(r.fsys, l.segments[first].path+snapshotSuffix, kindProducers)
-		if err == nil && payload != nil {
-			var offset int64
-			l.producers, offset, err = decodeProducers(payload)
-			if err == nil && offset != l.segments[first].base {
-				err = fmt.Errorf("%w: snapshot of offset %d", errFrame, offset)
-			}
-		}
-		if err != nil {
-			if err := r.setAside(segmentName(l.segments[first].base)+snapshotSuffix, err); err != nil {
-				return 0, err
-			}
-			continue
-		}
-		if payload != nil {
+		if found, err := r.snapshot(l.segments[first]); err != nil {
+			return 0, err
+		} else if found {
 			break
 		}
 	}
 	if first < 0 { // nothing is known of producers before the first segment
-		first, l.producers = 0, newProducerTable()
+		first, r.guessed = 0, l.segments[0].base > 0
 	}
-	l.txns.fromProducers(l.producers)
 	for _, s := range l.segments[first:] { // they are read anew, with all that is kept in memory
 		s.end, s.size, s.maxMs, s.aborted, s.index = s.base, 0, -1, 0, newSegmentIndex()
 	}
 	l.end = l.segments[first].base
 	return first, nil
+}
+
+// snapshot reads the producers as they were before a segment, if it has a snapshot.
+func (r *recovery) snapshot(s *segment) (found bool, err error) {
+	payload, err := readFrame(r.fsys, s.path+snapshotSuffix, kindProducers)
+	if err == nil && payload == nil {
+		return false, nil
+	}
+	var t producerTable
+	if err == nil {
+		var offset int64
+		t, offset, err = decodeProducers(payload)
+		if err == nil && offset != s.base {
+			err = fmt.Errorf("%w: snapshot of offset %d", errFrame, offset)
+		}
+	}
+	if err != nil {
+		return false, r.setAside(segmentName(s.base)+snapshotSuffix, err)
+	}
+	r.l.producers = t
+	r.l.txns.fromProducers(t)
+	return true, nil
+}
+
+// between is at a segment's first offset. Producers that were only read from what
+// deletion has left are better known by the segment's snapshot, if it has one; the
+// others have it written.
+func (r *recovery) between(s *segment) error {
+	if r.guessed {
+		found, err := r.snapshot(s)
+		r.guessed = !found
+		if found || err != nil {
+			return err
+		}
+	}
+	s.snapshot = r.l.producers.encode(s.base)
+	return nil
 }
 
 // scanSegment applies the batches after what is known of a segment. cause is why
@@ -382,7 +418,9 @@ func (r *recovery) scanSegment(s *segment) (cause, err error) {
 			return nil, fmt.Errorf("read %s: %w", f.Name(), err)
 		}
 		r.report.Scanned += int64(h.Size())
-		r.l.epochs = r.l.epochs.begin(h.LeaderEpoch, h.BaseOffset)
+		if h.LastOffset() >= r.l.start {
+			r.l.epochs = r.l.epochs.begin(h.LeaderEpoch, max(h.BaseOffset, r.l.start))
+		}
 		r.l.apply(s, &h, marker, interval, nowMs)
 	}
 }
@@ -459,7 +497,10 @@ func (r *recovery) cutTail(s *segment) error {
 // finish syncs what was kept, settles the truth with it and shows the log.
 func (r *recovery) finish() error {
 	l := r.l
-	if l.end < l.start { // a Reset was interrupted before it removed the old segments
+	if l.end < l.start { // a Reset was interrupted, or the policy lost what was below the start
+		if err := l.forgetCheckpoint(); err != nil {
+			return err
+		}
 		for _, s := range l.segments {
 			if err := r.moveSegment(s); err != nil {
 				return err
@@ -474,19 +515,27 @@ func (r *recovery) finish() error {
 	if err := r.sync(); err != nil {
 		return err
 	}
-	if err := r.settleEpochs(); err != nil {
+	l.durable, l.synced, l.announced = l.end, l.end, l.end
+	if err := r.settleEpochs(); isFull(err) {
+		return nil // without a checkpoint they are settled at the next start
+	} else if err != nil {
 		return err
 	}
-	l.durable, l.synced, l.announced = l.end, l.end, l.end
 	isNew := len(l.segments) == 1 && l.segments[0].size == 0
+	var err error
 	if r.report.Scanned == 0 && r.report.CutBytes == 0 && (r.cp != nil || isNew) {
 		l.checkpointEnd, l.checkpointAt = l.end, time.Now()
-		return nil
+		err = l.finishSegments()
+	} else {
+		err = l.save()
 	}
-	if err := l.save(); err != nil && !isFull(err) { // a full disk must not keep a log from opening
+	if isFull(err) {
+		return nil // a full disk must not keep a log from opening
+	} else if err != nil {
 		return err
 	}
-	return nil
+	// What a raised log start has given up goes only now: producers were read from it.
+	return l.dropBelowStart()
 }
 
 // sync makes durable what was read. Files that the checkpoint covers are.
@@ -524,8 +573,8 @@ func (r *recovery) settleEpochs() error {
 	if err != nil {
 		return err
 	}
+	l.epochs = c
 	if string(payload) == string(c.encode()) || payload == nil && len(c) == 0 {
-		l.epochs = c
 		return nil
 	}
 	return l.storeEpochs(c)

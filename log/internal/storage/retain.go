@@ -40,19 +40,37 @@ func (l *Log) raiseStart(start int64) error {
 	case start <= was:
 		return nil
 	}
+	// With the segments go the batches from which producers would be rebuilt, so
+	// what is known of these is saved first. On a full disk it cannot be, but there
+	// deleting must go on.
+	if err := l.finishSegments(); isFull(err) {
+		l.disk.o.Logger.Warn("deleting records without saving producers", "log", l.id.String(), "error", err)
+	} else if err != nil {
+		return err
+	}
 	if err := l.storeStart(start); err != nil {
 		return err
 	}
 	l.mu.Lock()
 	l.start = start
 	l.epochs = l.epochs.cutStart(start) // the file follows when it is next written
+	l.mu.Unlock()
+	return l.dropBelowStart()
+}
+
+// dropBelowStart removes the segments that are wholly below the start. Their
+// successors' snapshots have been written. Needs keeping.
+func (l *Log) dropBelowStart() error {
+	l.mu.Lock()
 	n := 0
-	for n < len(l.segments)-1 && l.segments[n+1].base <= start {
+	for n < len(l.segments)-1 && l.segments[n+1].base <= l.start {
 		n++
 	}
 	gone := l.segments[:n]
 	l.segments = slices.Clone(l.segments[n:])
-	l.gen++
+	if n > 0 {
+		l.gen++
+	}
 	l.mu.Unlock()
 	for _, s := range gone {
 		l.disk.handles.drop(s)

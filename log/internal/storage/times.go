@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/millrace/millrace/log/record"
 )
@@ -77,23 +78,34 @@ func (l *Log) searchTime(s segment, timestampMs, from, upTo int64) (at Timestamp
 // MaxTimestamp is the record with the highest timestamp, the first of several; ok
 // is false if the log is empty or without timestamps.
 func (l *Log) MaxTimestamp() (at TimestampOffset, ok bool, err error) {
-	at, ok, err = l.maxTimestamp()
-	return at, ok, l.settle("find highest timestamp in", err)
-}
-
-func (l *Log) maxTimestamp() (at TimestampOffset, ok bool, err error) {
-	highest, base := int64(-1), int64(0)
 	l.mu.Lock()
+	highest, base := int64(-1), int64(0)
 	for _, s := range l.segments {
 		if s.maxMs > highest {
 			highest, base = s.maxMs, s.base
 		}
 	}
-	from := max(base, l.start)
+	start := l.start
 	l.mu.Unlock()
 	if highest < 0 {
 		return at, false, nil
 	}
+	if at, ok, err = l.maxTimestamp(base, start); ok || err != nil {
+		return at, ok, l.settle("find highest timestamp in", err)
+	}
+	// That record was deleted, but its segment is still there: climb what is left.
+	for ms := int64(0); ; ms = at.TimestampMs + 1 {
+		next, found, err := l.OffsetForTimestamp(ms, math.MaxInt64)
+		if err != nil || !found {
+			return at, ok, err
+		}
+		at, ok = next, true
+	}
+}
+
+// maxTimestamp looks in the segment that has the highest timestamp.
+func (l *Log) maxTimestamp(base, start int64) (at TimestampOffset, ok bool, err error) {
+	from := max(base, start)
 	v, err := l.view(from, from+1)
 	if v == nil {
 		return at, false, err
@@ -113,7 +125,9 @@ func (l *Log) maxTimestamp() (at TimestampOffset, ok bool, err error) {
 	if err != nil {
 		return at, false, v.explain(err)
 	}
-	return v.recordWithTime(&h, pos, func(r *record.Record) bool { return r.Timestamp == h.MaxTimestamp })
+	return v.recordWithTime(&h, pos, func(r *record.Record) bool {
+		return r.Timestamp == h.MaxTimestamp && r.Offset >= start
+	})
 }
 
 // recordWithTime reads one batch and is its first record that matches.

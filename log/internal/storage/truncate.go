@@ -8,7 +8,8 @@ import (
 )
 
 // Truncate cuts the log so that it ends at offset to, or before it if to is within
-// a batch. It is durable when it returns. What is above the end changes nothing; to
+// a batch. It is durable when it returns. A leader epoch that begins at the new end
+// is forgotten, also if to is the end. What is above the end changes nothing; to
 // below the start is Reset. Only a follower does this, by leader epoch, never below
 // the high watermark.
 //
@@ -21,8 +22,10 @@ func (l *Log) Truncate(to int64) error {
 		start, end := l.start, l.end
 		l.mu.Unlock()
 		switch {
-		case to >= end:
+		case to > end:
 			return nil
+		case to == end:
+			return l.cutEpochs()
 		case to < start:
 			return l.resetTo(to)
 		}
@@ -68,13 +71,8 @@ func (l *Log) truncateTo(to int64) error {
 		return err
 	}
 	l.mu.Lock()
-	epochs, segments := l.epochs, slices.Clone(l.segments)
+	segments := slices.Clone(l.segments)
 	l.mu.Unlock()
-	if cut := epochs.cutEnd(newEnd); len(cut) != len(epochs) {
-		if err := l.storeEpochs(cut); err != nil {
-			return err // a full disk: nothing has changed
-		}
-	}
 	l.lower(newEnd)
 	l.closeActive()
 	for i := len(segments) - 1; segments[i] != s; i-- {
@@ -85,7 +83,23 @@ func (l *Log) truncateTo(to int64) error {
 	if err := l.cutSegment(s, pos); err != nil {
 		return final(err)
 	}
-	return final(l.reload())
+	if err := l.reload(); err != nil {
+		return final(err)
+	}
+	return l.cutEpochs()
+}
+
+// cutEpochs forgets an epoch that begins at the end: nothing of it is left, and a
+// leader may send records of an older one.
+func (l *Log) cutEpochs() error {
+	l.mu.Lock()
+	was := l.epochs
+	cut := was.cutEnd(l.end)
+	l.mu.Unlock()
+	if len(cut) == len(was) {
+		return nil
+	}
+	return l.storeEpochs(cut)
 }
 
 // final keeps a full disk from excusing a change that was left half done.

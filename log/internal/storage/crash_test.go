@@ -1,0 +1,401 @@
+package storage
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/internal/vfs"
+	"github.com/millrace/millrace/log/record"
+)
+
+// TestCrashAtEveryCall cuts the power before every call that changes the disk,
+// while a log is written, rolled, checkpointed, retained, truncated and reopened,
+// and looks at what is left:
+//
+//  1. Everything below the durable end that was shown is there, byte for byte.
+//  2. Above it there may be more, but only what was appended, in whole batches and
+//     without a hole.
+//  3. The log opens: a crash is never taken for damage. It also opens if power is
+//     cut again while it recovers.
+//  4. Caches do not matter: without them producers, transactions, epochs and times
+//     are the same.
+func TestCrashAtEveryCall(t *testing.T) {
+	for _, policy := range []SyncPolicy{Always, OS} {
+		t.Run(policy.String(), func(t *testing.T) {
+			rng := randomSource(t)
+			for range 3 {
+				w := &crashWorkload{t: t, rng: rng, fs: vfs.NewMem(), policy: policy, truncating: math.MaxInt64}
+				w.run(60)
+			}
+		})
+	}
+}
+
+// crashWorkload writes a log and remembers what must and what may survive.
+type crashWorkload struct {
+	t      *testing.T
+	rng    *rand.Rand
+	fs     *vfs.Mem
+	policy SyncPolicy
+	node   *node
+
+	mu         sync.Mutex // guards what follows: the hook runs in the commit loop, too
+	log        *Log       // nil while it is being opened
+	batches    []keptBatch
+	truncating int64 // what may be gone already
+	startLow   int64 // the start that was promised
+	startHigh  int64 // the start that was asked for
+	floor      int64 // durable when the log was last open
+	cuts       int
+	failed     error // the first cut that was not survived
+	clones     *rand.Rand
+
+	next map[int64]int32 // sequence by producer
+	open map[int64]bool  // producers with an open transaction
+}
+
+type keptBatch struct {
+	base int64
+	body []byte // from the magic on: what storage must not change
+}
+
+const crashProducers = 3
+
+func (w *crashWorkload) options(o *Options) { o.Policy = w.policy }
+
+func crashConfig() Config { return Config{SegmentBytes: 1500, IndexInterval: 300} }
+
+func (w *crashWorkload) run(ops int) {
+	w.clones = rand.New(rand.NewPCG(w.rng.Uint64(), 1))
+	w.next, w.open = map[int64]int32{}, map[int64]bool{}
+	w.fs.Inject(func(op vfs.Op, name string) error {
+		if op.Changes() {
+			w.cut(op, name)
+		}
+		return nil
+	})
+	w.reopen()
+	for range ops {
+		w.step()
+	}
+	w.close()
+	w.fs.Inject(nil)
+	w.t.Logf("%d cuts", w.cuts)
+	if w.failed != nil {
+		w.t.Fatal(w.failed)
+	}
+}
+
+func (w *crashWorkload) reopen() {
+	n, err := tryDisk(w.fs, w.options)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	l, err := n.OpenLog(topic, 0, crashConfig())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.mu.Lock()
+	w.node, w.log = n, l
+	w.mu.Unlock()
+}
+
+func (w *crashWorkload) step() {
+	l := w.log
+	switch w.rng.IntN(20) {
+	default:
+		w.append(w.randomBatch())
+		if w.rng.IntN(3) > 0 {
+			durable(w.t, l, l.LogEnd())
+		}
+	case 0, 1:
+		if err := l.Checkpoint(); err != nil {
+			w.t.Fatal(err)
+		}
+	case 2:
+		before := l.LogStart() + w.rng.Int64N(l.Durable()-l.LogStart()+1)
+		w.setStart(before, func() error {
+			_, err := l.DeleteRecords(before)
+			return err
+		})
+	case 3:
+		l.SetConfig(Config{SegmentBytes: 1500, IndexInterval: 300, RetentionBytes: 4000})
+		w.setStart(l.Durable(), func() error { return l.Retain(time.Now(), l.Durable()) })
+	case 4:
+		w.truncate(l.LogStart() + w.rng.Int64N(l.LogEnd()-l.LogStart()+1))
+	case 5:
+		if err := l.SetLeaderEpoch(l.LeaderEpoch() + 1); err != nil {
+			w.t.Fatal(err)
+		}
+	case 6:
+		w.close()
+		w.reopen()
+	}
+}
+
+func (w *crashWorkload) close() {
+	w.mu.Lock()
+	w.floor = w.log.Durable()
+	w.log = nil
+	n := w.node
+	w.mu.Unlock()
+	if err := n.Close(1); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// randomBatch is plain, idempotent, transactional, or a marker.
+func (w *crashWorkload) randomBatch() ([]byte, Origin) {
+	pid := int64(w.rng.IntN(crashProducers))
+	text := strings.Repeat("x", w.rng.IntN(150))
+	switch {
+	case w.rng.IntN(4) == 0:
+		return plainBatch(text, "b"), Client
+	case w.open[pid] && w.rng.IntN(2) == 0:
+		w.open[pid] = false
+		marker := record.Marker(w.rng.IntN(2))
+		return record.ControlBatch(record.Control{Marker: marker, CoordinatorEpoch: 1}, pid, 0, 1000), Coordinator
+	}
+	txn := w.open[pid] || w.rng.IntN(2) == 0
+	seq := w.next[pid]
+	w.open[pid] = txn
+	w.next[pid] = seq + 2
+	return producerBatch(pid, 0, seq, txn, text, "p"), Client
+}
+
+func (w *crashWorkload) append(batch []byte, origin Origin) {
+	l := w.log
+	w.mu.Lock()
+	w.batches = append(w.batches, keptBatch{l.LogEnd(), batch[16:]})
+	w.mu.Unlock()
+	epoch := max(l.LeaderEpoch(), 0)
+	if w.rng.IntN(15) == 0 {
+		epoch++
+	}
+	if _, err := l.Append(batch, AppendOptions{Origin: origin, LeaderEpoch: epoch}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *crashWorkload) setStart(high int64, change func() error) {
+	w.mu.Lock()
+	w.startHigh = max(w.startHigh, high)
+	w.mu.Unlock()
+	if err := change(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.mu.Lock()
+	w.startLow = w.log.LogStart()
+	w.startHigh = w.startLow
+	w.mu.Unlock()
+}
+
+func (w *crashWorkload) truncate(to int64) {
+	w.mu.Lock()
+	w.truncating = to
+	w.mu.Unlock()
+	if err := w.log.Truncate(to); err != nil {
+		w.t.Fatal(err)
+	}
+	w.mu.Lock()
+	end := w.log.LogEnd()
+	w.batches = slices.DeleteFunc(w.batches, func(b keptBatch) bool { return b.base >= end })
+	w.truncating = math.MaxInt64
+	w.mu.Unlock()
+	// A follower would now append what the leader has: other batches, other state.
+	w.next, w.open = map[int64]int32{}, map[int64]bool{}
+	for _, p := range w.log.Producers() {
+		w.next[p.ProducerID] = p.LastSequence + 1
+		w.open[p.ProducerID] = p.TxnFirstOffset >= 0
+	}
+}
+
+// cut takes a clone of the disk as a power cut now would leave it, and checks it.
+func (w *crashWorkload) cut(op vfs.Op, name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cuts++
+	floor := w.floor
+	if w.log != nil {
+		floor = w.log.Durable() // hangs here if a log held its mutex across this call
+	}
+	if w.policy != Always {
+		floor = 0
+	}
+	e := crashExpect{batches: w.batches, floor: min(floor, w.truncating), startLow: w.startLow, startHigh: w.startHigh}
+	if w.truncating != math.MaxInt64 {
+		e.floor = min(e.floor, batchStart(w.batches, w.truncating))
+	}
+	clone := w.fs.CrashClone(w.clones)
+	if err := e.check(clone, w.clones, w.options, 1); err != nil && w.failed == nil {
+		w.failed = fmt.Errorf("cut %d, before %v of %s: %w", w.cuts, op, name, err)
+	}
+}
+
+// batchStart is where the batch that holds an offset begins.
+func batchStart(batches []keptBatch, offset int64) int64 {
+	start := int64(0)
+	for _, b := range batches {
+		if b.base <= offset {
+			start = b.base
+		}
+	}
+	return start
+}
+
+// crashExpect is what must be true after a crash.
+type crashExpect struct {
+	batches             []keptBatch
+	floor               int64
+	startLow, startHigh int64
+}
+
+func (e *crashExpect) check(fs *vfs.Mem, rng *rand.Rand, options func(*Options), again int) error {
+	bare := fs.CrashClone(rng) // all of it is durable: a copy
+	var second *vfs.Mem
+	if again > 0 {
+		left := rng.IntN(30)
+		fs.Inject(func(op vfs.Op, _ string) error {
+			if op.Changes() {
+				if left--; left == 0 {
+					second = fs.CrashClone(rng)
+				}
+			}
+			return nil
+		})
+	}
+	n, l, err := e.open(fs, options)
+	if err != nil {
+		return err
+	}
+	fs.Inject(nil)
+	got := describe(l)
+	if err := n.Close(-1); err != nil {
+		return err
+	}
+	if err := dropCaches(bare, e.startHigh == 0, rng); err != nil {
+		return err
+	}
+	n, l, err = e.open(bare, options)
+	if err != nil {
+		return fmt.Errorf("without caches: %w", err)
+	}
+	if again := describe(l); again != got {
+		return fmt.Errorf("with caches:\n%s\nwithout:\n%s\n%s", got, again, n.logs)
+	}
+	if err := n.Close(-1); err != nil {
+		return err
+	}
+	if second != nil {
+		if err := e.check(second, rng, options, again-1); err != nil {
+			return fmt.Errorf("crash during recovery: %w", err)
+		}
+	}
+	return nil
+}
+
+// open recovers a disk and compares its log with what may be there.
+func (e *crashExpect) open(fs *vfs.Mem, options func(*Options)) (*node, *Log, error) {
+	n, err := tryDisk(fs, options)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := n.OpenLog(topic, 0, crashConfig())
+	if err != nil {
+		return nil, nil, err
+	}
+	start, end := l.LogStart(), l.LogEnd()
+	if start < e.startLow || start > e.startHigh {
+		return nil, nil, fmt.Errorf("starts at %d, expected %d to %d", start, e.startLow, e.startHigh)
+	}
+	if end < e.floor {
+		return nil, nil, fmt.Errorf("ends at %d, %d was durable; %+v", end, e.floor, l.Recovery())
+	}
+	return n, l, e.compare(l, start, end)
+}
+
+func (e *crashExpect) compare(l *Log, start, end int64) error {
+	rest := e.batches
+	for len(rest) > 1 && rest[1].base <= start {
+		rest = rest[1:]
+	}
+	for offset := start; offset < end; {
+		data, err := l.Read(offset, 1, end)
+		if err != nil {
+			return err
+		}
+		h, err := record.Check(data, record.Limits{})
+		if err != nil {
+			return err
+		}
+		if len(rest) == 0 || rest[0].base != h.BaseOffset || !bytes.Equal(rest[0].body, data[16:]) {
+			return fmt.Errorf("the batch at offset %d is not the one that was appended", h.BaseOffset)
+		}
+		rest, offset = rest[1:], h.LastOffset()+1
+	}
+	return nil
+}
+
+// describe is everything a log knows besides its records.
+func describe(l *Log) string {
+	var out strings.Builder
+	start, end := l.LogStart(), l.LogEnd()
+	fmt.Fprintf(&out, "offsets %d to %d, last stable %d, epoch %d\n", start, end, l.LastStable(end), l.LeaderEpoch())
+	for _, p := range l.Producers() {
+		fmt.Fprintf(&out, "producer %+v\n", p)
+	}
+	aborted, err := l.AbortedTransactions(start, end)
+	fmt.Fprintln(&out, "aborted", aborted, err)
+	for offset := start; offset <= end; offset += 5 {
+		fmt.Fprint(&out, " ", l.EpochAt(offset))
+	}
+	for _, ms := range []int64{0, 1001, 1002} {
+		at, ok, err := l.OffsetForTimestamp(ms, end)
+		fmt.Fprintln(&out, "\ntime", ms, at, ok, err)
+	}
+	at, ok, err := l.MaxTimestamp()
+	fmt.Fprintln(&out, "highest", at, ok, err)
+	return out.String()
+}
+
+// dropCaches removes or damages files that can be rebuilt. Producer snapshots can
+// only where the log has its first record.
+func dropCaches(fs *vfs.Mem, snapshotsToo bool, rng *rand.Rand) error {
+	dir := "/data/topics/" + TopicPartition{topic, 0}.String()
+	names, err := fs.List(dir)
+	if err != nil {
+		return nil // cut before there was a partition
+	}
+	for _, name := range names {
+		_, suffix, isSegment := parseSegmentName(name)
+		cache := name == checkpointFile || isSegment && suffix != logSuffix
+		if !cache || suffix == snapshotSuffix && !snapshotsToo {
+			continue
+		}
+		if rng.IntN(3) == 0 {
+			if err := flipBit(fs, dir+"/"+name, rng); err != nil {
+				return err
+			}
+		} else if err := fs.Remove(dir + "/" + name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flipBit damages a file in one place.
+func flipBit(fs vfs.FS, name string, rng *rand.Rand) error {
+	b, err := vfs.ReadFile(fs, name, 1<<30)
+	if err != nil || len(b) == 0 {
+		return err
+	}
+	b[rng.IntN(len(b))] ^= 1 << rng.IntN(8)
+	return vfs.WriteFile(fs, name, b)
+}
