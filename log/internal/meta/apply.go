@@ -14,8 +14,8 @@ var ErrInvalidRecord = errors.New("metadata record does not fit")
 
 // maxRemovals is how many deleted topics an image remembers, the newest. Only for
 // these may a node delete a directory that the image does not name; an older one
-// that turns up (a disk that was away for 65 536 deletions) goes to quarantine.
-const maxRemovals = 1 << 16
+// that turns up (a disk that was away for 16 384 deletions) goes to quarantine.
+const maxRemovals = 1 << 14
 
 // Apply returns the image after a batch of records that is the log entry at index:
 // all of them or, with an error that wraps ErrInvalidRecord, none. im stays as it is.

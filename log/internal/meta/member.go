@@ -8,6 +8,7 @@ import (
 	"github.com/millrace/millrace/log/internal/core"
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
+	"go.etcd.io/raft/v3/tracker"
 )
 
 // Timing of the quorum, in ticks. A member that hears nothing for ElectionTicks to
@@ -83,6 +84,8 @@ type Member struct {
 
 	snapshotIndex uint64
 	snapshotBytes int // of entries applied since
+
+	sending map[uint64]int // ticks since a snapshot went to a member that has not answered
 }
 
 // Effects are what Advance wants done, in this order.
@@ -111,7 +114,8 @@ func NewMember(o MemberOptions) (*Member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read metadata snapshot: %w", err)
 	}
-	m := &Member{opts: o, snapshotIndex: snapshot.GetMetadata().GetIndex(), conf: snapshot.GetMetadata().GetConfState()}
+	m := &Member{opts: o, snapshotIndex: snapshot.GetMetadata().GetIndex(), conf: snapshot.GetMetadata().GetConfState(),
+		sending: map[uint64]int{}}
 	if m.image, err = decodeImage(m.snapshotIndex, snapshot.GetData()); err != nil {
 		return nil, err
 	}
@@ -146,7 +150,33 @@ func (m *Member) Image() *Image { return m.image }
 func (m *Member) Voters() []uint64 { return m.conf.GetVoters() }
 
 // Tick says that one unit of time has passed.
-func (m *Member) Tick() { m.raw.Tick() }
+func (m *Member) Tick() {
+	m.raw.Tick()
+	m.giveUpSnapshots()
+}
+
+// snapshotTicks is how long a snapshot may be under way to another member.
+const snapshotTicks = 2 * ElectionTicks
+
+// giveUpSnapshots has raft send again to members whose snapshot was lost. Raft sends
+// nothing more to a member until it is told what became of its snapshot, and here
+// messages may be lost without anybody noticing: for ever, that would be.
+func (m *Member) giveUpSnapshots() {
+	var late []uint64
+	m.raw.WithProgress(func(id uint64, _ raft.ProgressType, p tracker.Progress) {
+		if p.State != tracker.StateSnapshot {
+			delete(m.sending, id)
+			return
+		}
+		if m.sending[id]++; m.sending[id] > snapshotTicks {
+			late = append(late, id)
+		}
+	})
+	for _, id := range late {
+		delete(m.sending, id)
+		m.raw.ReportSnapshot(id, raft.SnapshotFailure)
+	}
+}
 
 // Campaign asks for votes at once.
 func (m *Member) Campaign() error { return m.raw.Campaign() }

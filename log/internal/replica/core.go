@@ -36,6 +36,7 @@ type Core struct {
 	end     int64
 	durable map[int32]int64 // by node of the ISR, self too
 	high    int64
+	shown   int64 // the high watermark that was installed last
 	waiting []waiter
 }
 
@@ -55,8 +56,9 @@ type Lead struct {
 	LeaderEpoch int32
 	ISR         []int32
 	MinInSync   int
-	// End is the log end, Durable what of it is synced here.
-	End, Durable int64
+	// Start and End are those of the log, Durable what of it is synced here. What is
+	// below Start was committed once.
+	Start, End, Durable int64
 }
 
 // Resign ends the leader epoch.
@@ -120,7 +122,7 @@ func (c *Core) lead(in Lead, out *core.Duties) {
 	}
 	c.resign(errNewEpoch, out)
 	c.leading, c.epoch, c.isr, c.minInSync = true, in.LeaderEpoch, in.ISR, in.MinInSync
-	c.end = in.End
+	c.end, c.high = in.End, max(c.high, in.Start)
 	clear(c.durable)
 	c.durable[c.self] = in.Durable
 }
@@ -150,9 +152,10 @@ func (c *Core) advance(out *core.Duties) {
 	if !c.leading {
 		return
 	}
-	if high := c.committed(); high > c.high {
-		c.high = high
-		out.Add(core.Install{State: HighWatermark(high)})
+	c.high = max(c.high, c.committed())
+	if c.high > c.shown {
+		c.shown = c.high
+		out.Add(core.Install{State: HighWatermark(c.high)})
 	}
 	n := 0
 	for n < len(c.waiting) && c.acknowledged(c.waiting[n]) {

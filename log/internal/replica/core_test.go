@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 // TestCoreScripts plays testdata/core/*.txt: lines of inputs, each followed by what
 // the core of node 1 did, indented. -update rewrites what it did.
 //
-//	lead epoch=N isr=1+2 [min=N] end=N [durable=N]
+//	lead epoch=N isr=1+2 [min=N] [start=N] end=N [durable=N]
 //	append ID end=N [acks=1|all]
 //	durable NODE END
 //	cancel ID
@@ -107,7 +107,7 @@ func parseInput(t *testing.T, words []string) core.Input {
 		if !ok {
 			durable = args["end"]
 		}
-		return Lead{LeaderEpoch: int32(args["epoch"]), ISR: isr, MinInSync: int(max(args["min"], 1)), End: args["end"], Durable: durable}
+		return Lead{LeaderEpoch: int32(args["epoch"]), ISR: isr, MinInSync: int(max(args["min"], 1)), Start: args["start"], End: args["end"], Durable: durable}
 	case "append":
 		acks := AcksAll
 		if args["acks"] == 1 {

@@ -118,7 +118,7 @@ func (p *Partition) lead(ctx context.Context, t *meta.Topic, state *meta.Partiti
 	}
 	p.epoch.Store(state.LeaderEpoch)
 	p.step(Lead{LeaderEpoch: state.LeaderEpoch, ISR: state.ISR, MinInSync: t.MinInSync(),
-		End: p.log.LogEnd(), Durable: p.log.Durable()})
+		Start: p.log.LogStart(), End: p.log.LogEnd(), Durable: p.log.Durable()})
 	return nil
 }
 

@@ -50,8 +50,8 @@ type Options struct {
 }
 
 func (o *Options) setDefaults() {
-	setDefault(&o.Safety, 20*time.Second)
-	setDefault(&o.Liveness, 20*time.Second)
+	setDefault(&o.Safety, 15*time.Second)
+	setDefault(&o.Liveness, 10*time.Second)
 	setDefault(&o.Drop, 0.05)
 	setDefault(&o.Duplicate, 0.05)
 	setDefault(&o.MaxDelay, 50*time.Millisecond)
