@@ -69,8 +69,8 @@ func oracle(value []byte) (row string, ok bool) {
 		}
 		var at time.Time
 		err := stdjson.Unmarshal(raw, &at)
-		if len(raw) > 14 && raw[13] != 'T' && raw[14] != ':' {
-			return "", errTimeText // package time takes hours of one digit
+		if len(raw) > 14 && raw[13] != 'T' && raw[14] != ':' || bytes.ContainsRune(raw, ',') {
+			return "", errTimeText // package time takes hours of one digit and a comma before the fraction
 		}
 		return fmt.Sprint(at.UnixMicro()), err
 	})
