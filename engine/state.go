@@ -133,10 +133,10 @@ func (p *Pipeline) loadState(ctx context.Context, k *keyedState, from map[client
 	return nil
 }
 
-// tailMaxAge is the oldest checkpoint from which the changelog's tail is replayed.
-// Compaction drops tombstones a day after they were written (delete.retention.ms);
-// a replay that begins before that would resurrect deleted keys.
-const tailMaxAge = 12 * time.Hour
+// tombstoneRetention is how long compaction keeps the changelog's tombstones at least
+// (delete.retention.ms, Kafka's default). The tail is not replayed from a checkpoint
+// that is not fresh by it: that could bring deleted keys back.
+const tombstoneRetention = 24 * time.Hour
 
 // restoreFrom is the changelog offset from which a partition is replayed. A
 // checkpoint that the changelog no longer reaches back to is dropped, and the
@@ -146,7 +146,7 @@ func (p *Pipeline) restoreFrom(t *statestore.Task, partition int32, logStart int
 	switch {
 	case !ok:
 		return 0, nil
-	case pos.Offset >= logStart && time.Since(pos.Time) < tailMaxAge:
+	case pos.Offset >= logStart && pos.Fresh(time.Now(), tombstoneRetention) == nil:
 		return pos.Offset, nil
 	}
 	p.logger.Info("checkpoint too old for the changelog's tail; restoring from its start", "partition", partition, "checkpoint", pos.Time)

@@ -121,7 +121,7 @@ type Operator interface {
 	Open(ctx *Context) error
 	// Process takes the rows of one batch from the given input.
 	Process(input int, b *columnar.Batch, out Output) error
-	// Timer is called for each timer set through Context.Timers whose time is <=
+	// Timer is called for each timer set through Context.State whose time is <=
 	// the watermark, in (time, key) order, before Watermark.
 	Timer(partition int32, key []byte, t int64, out Output) error
 	// Watermark says that no row with event time < t will follow. t only rises;

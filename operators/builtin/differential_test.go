@@ -186,7 +186,7 @@ func TestAggregateAgainstNaiveModel(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for range 12 {
+	for range 8 {
 		n := naive{slide: 1 + rng.Int64N(1_000_000), lateness: []int64{0, 300_000}[rng.IntN(2)], outOfOrder: []int64{0, 700_000, 2_000_000}[rng.IntN(3)]}
 		n.by = [][]string{{"ad", "page"}, {"page"}, {"page", "ad"}, {}}[rng.IntN(4)]
 		n.size = n.slide * (1 + rng.Int64N(3))
