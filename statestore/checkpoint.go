@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -33,7 +34,7 @@ type checkpoint struct {
 	value     []byte
 }
 
-// sliceBytes is the size of the batches that Checkpoint writes.
+// sliceBytes is the size of the batches in which a checkpoint is written.
 const sliceBytes = 4 << 20
 
 // Checkpoint writes all committed, dirty entries with the given positions, one per
@@ -43,11 +44,8 @@ func (t *Task) Checkpoint(positions map[int32]Position) error {
 	if err := t.BeginCheckpoint(positions); err != nil {
 		return err
 	}
-	for {
-		if done, err := t.StepCheckpoint(sliceBytes); done || err != nil {
-			return err
-		}
-	}
+	_, err := t.StepCheckpoint(math.MaxInt)
+	return err
 }
 
 // BeginCheckpoint starts a checkpoint that StepCheckpoint writes in slices between
@@ -83,27 +81,37 @@ func (t *Task) Checkpointing() bool { return t.checkpoint != nil }
 // epochs. An error is final: the store writes nothing any more, and the pipeline must
 // be restarted from what the directory holds.
 func (t *Task) StepCheckpoint(maxBytes int) (done bool, err error) {
-	if t.checkpoint == nil {
-		return true, nil
-	}
 	if t.Changed() {
 		return false, errOpenEpoch
 	}
+	for t.checkpoint != nil && maxBytes > 0 {
+		written, err := t.writeSlice(min(maxBytes, sliceBytes))
+		if err != nil {
+			t.checkpoint = nil
+			return false, fmt.Errorf("checkpoint: %w", t.store.health.broken(err))
+		}
+		maxBytes -= written
+	}
+	return t.checkpoint == nil, nil
+}
+
+// writeSlice writes one batch, and ends the checkpoint with the last one.
+func (t *Task) writeSlice(maxBytes int) (written int, err error) {
 	batch := t.store.db.NewBatch()
 	defer batch.Close()
-	done, err = t.checkpoint.step(t, batch, maxBytes)
-	if err == nil {
-		err = t.store.apply(batch)
-	}
+	done, err := t.checkpoint.step(t, batch, maxBytes)
 	if err != nil {
-		t.checkpoint = nil
-		return false, fmt.Errorf("checkpoint: %w", t.store.health.broken(err))
+		return 0, err
+	}
+	written = batch.Len()
+	if err := t.store.apply(batch); err != nil {
+		return 0, err
 	}
 	if done {
 		maps.Copy(t.positions, t.checkpoint.positions)
 		t.checkpoint = nil
 	}
-	return done, nil
+	return written, nil
 }
 
 func (c *checkpoint) step(t *Task, batch *pebble.Batch, maxBytes int) (done bool, err error) {
