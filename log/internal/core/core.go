@@ -6,7 +6,9 @@
 //	input --> Step(now, input, *Duties) --> ordered duties --> driver --> Done inputs
 //
 // Two drivers run cores: Driver in this package, on real disks and sockets, and
-// the simulator of log/internal/sim, exactly deterministic from a seed.
+// the simulator of log/internal/sim, exactly deterministic from a seed. Both leave
+// the order of duties to Runner. A core whose duties are all done in memory at once,
+// as a replica's are, may also be stepped where its inputs arise.
 //
 // Rules that every core keeps:
 //

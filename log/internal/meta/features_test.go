@@ -29,3 +29,18 @@ func TestLevelsGolden(t *testing.T) {
 		t.Error("a level after the latest")
 	}
 }
+
+// TestLatestLevelIsWhatIsWritten compares the table with the encoder.
+func TestLatestLevelIsWhatIsWritten(t *testing.T) {
+	l, _ := LevelOf(LatestLevel())
+	for _, r := range examples() {
+		if l.Records[r.Type()] != recordVersion {
+			t.Errorf("%T is written in version %d, level %d says %d", r, recordVersion, l.Number, l.Records[r.Type()])
+		}
+	}
+	for kind := RecordType(1); kind < 100; kind++ {
+		if _, listed := l.Records[kind]; listed != (newRecord(kind) != nil) {
+			t.Errorf("record type %d is listed %t and known %t", kind, listed, newRecord(kind) != nil)
+		}
+	}
+}

@@ -135,7 +135,7 @@ func (im *Image) Topics() iter.Seq[*Topic] {
 	}
 }
 
-// TopicCount and PartitionCount are those of the whole cluster.
+// TopicCount is the number of topics.
 func (im *Image) TopicCount() int { return im.topics.len() }
 
 // PartitionCount is the number of partitions of all topics.
