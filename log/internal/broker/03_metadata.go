@@ -90,8 +90,11 @@ func (c *call) createMissing(ctx context.Context, topics []kmsg.MetadataRequestT
 	im := c.image()
 	asked := map[string]bool{}
 	for _, rt := range topics {
-		if rt.Topic == nil || rt.TopicID != [16]byte{} || asked[*rt.Topic] || im.TopicByName(*rt.Topic) != nil {
+		if rt.Topic == nil || rt.TopicID != [16]byte{} || asked[*rt.Topic] || !validTopicName(*rt.Topic) || im.TopicByName(*rt.Topic) != nil {
 			continue
+		}
+		if len(change.Topics) == maxAutoCreated {
+			break // the client asks again for what is not there yet
 		}
 		asked[*rt.Topic] = true
 		change.Topics = append(change.Topics, meta.NewTopic{Name: *rt.Topic, Partitions: -1, ReplicationFactor: -1})
@@ -115,6 +118,9 @@ func (c *call) createMissing(ctx context.Context, topics []kmsg.MetadataRequestT
 	}
 	return failed
 }
+
+// maxAutoCreated bounds the topics that one Metadata request creates.
+const maxAutoCreated = 500
 
 // autoCreateMillis is how long a Metadata request waits for the topics it creates.
 const autoCreateMillis = 10_000

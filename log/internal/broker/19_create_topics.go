@@ -12,8 +12,9 @@ import (
 // CreateTopics (key 19).
 func init() {
 	register(spec{
-		key:    19,
-		levels: []levelRange{{level: 1, min: 0, max: 7}},
+		key:         19,
+		answerBytes: 8 << 10,
+		levels:      []levelRange{{level: 1, min: 0, max: 7}},
 		changes: []change{
 			{0, "names, numbers or assignments, configs"},
 			{1, "validate only; error messages"},

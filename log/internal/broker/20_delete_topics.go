@@ -12,8 +12,9 @@ import (
 // follow.
 func init() {
 	register(spec{
-		key:    20,
-		levels: []levelRange{{level: 1, min: 1, max: 6}},
+		key:         20,
+		answerBytes: 2 << 10,
+		levels:      []levelRange{{level: 1, min: 1, max: 6}},
 		changes: []change{
 			{1, "names; throttle time"},
 			{4, "flexible"},

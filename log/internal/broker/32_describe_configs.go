@@ -12,8 +12,9 @@ import (
 // DescribeConfigs (key 32): configs of topics and of this node.
 func init() {
 	register(spec{
-		key:    32,
-		levels: []levelRange{{level: 1, min: 1, max: 4}},
+		key:         32,
+		answerBytes: 16 << 10,
+		levels:      []levelRange{{level: 1, min: 1, max: 4}},
 		changes: []change{
 			{1, "where a value comes from, and its synonyms (KIP-226)"},
 			{2, "throttle time is applied by the client"},
@@ -27,7 +28,16 @@ func init() {
 func describeConfigs(_ context.Context, c *call, req *kmsg.DescribeConfigsRequest) (kmsg.Response, error) {
 	resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
 	resp.Resources = []kmsg.DescribeConfigsResponseResource{}
+	type resource struct {
+		kind kmsg.ConfigResourceType
+		name string
+	}
+	seen := map[resource]bool{}
 	for _, rr := range req.Resources {
+		if seen[resource{rr.ResourceType, rr.ResourceName}] {
+			continue // described once, as in Kafka
+		}
+		seen[resource{rr.ResourceType, rr.ResourceName}] = true
 		r := kmsg.NewDescribeConfigsResponseResource()
 		r.ResourceType, r.ResourceName = rr.ResourceType, rr.ResourceName
 		r.Configs = []kmsg.DescribeConfigsResponseResourceConfig{}

@@ -12,8 +12,9 @@ import (
 // use IncrementalAlterConfigs where they know it; kafkajs does not.
 func init() {
 	register(spec{
-		key:    33,
-		levels: []levelRange{{level: 1, min: 0, max: 2}},
+		key:         33,
+		answerBytes: 2 << 10,
+		levels:      []levelRange{{level: 1, min: 0, max: 2}},
 		changes: []change{
 			{0, "all configs of a resource"},
 			{1, "throttle time is applied by the client"},

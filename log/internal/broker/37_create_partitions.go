@@ -12,8 +12,9 @@ import (
 // CreatePartitions (key 37): topics grow.
 func init() {
 	register(spec{
-		key:    37,
-		levels: []levelRange{{level: 1, min: 0, max: 3}},
+		key:         37,
+		answerBytes: 2 << 10,
+		levels:      []levelRange{{level: 1, min: 0, max: 3}},
 		changes: []change{
 			{0, "the number of partitions in all, and where the new ones go"},
 			{1, "throttle time is applied by the client"},

@@ -13,8 +13,9 @@ import (
 // or subtracted from (KIP-339).
 func init() {
 	register(spec{
-		key:    44,
-		levels: []levelRange{{level: 1, min: 0, max: 1}},
+		key:         44,
+		answerBytes: 2 << 10,
+		levels:      []levelRange{{level: 1, min: 0, max: 1}},
 		changes: []change{
 			{0, "changes of configs"},
 			{1, "flexible"},

@@ -31,9 +31,10 @@ import (
 // Invariants:
 //
 //  1. Requests take effect in the order in which they came, and responses leave in it.
-//  2. A frame's bytes are in a loan from before they are read, and what it decodes to
-//     from before it is decoded, until the handler has returned; nothing refers to
-//     either after that.
+//  2. A frame's bytes are in a loan from before they are read until the handler has
+//     returned, and nothing refers to them after that. What it decodes to and what
+//     its answer takes are in another from before it is decoded until the answer has
+//     left.
 //  3. Both queues are bounded, and so is the time a peer may take over a frame or
 //     a response.
 //  4. All three goroutines end when serve returns.
@@ -229,7 +230,8 @@ func (c *conn) handle(f frame) (reply, error) {
 	return r, nil
 }
 
-// decodeAndHandle pays for what the frame decodes to, decodes it and handles it.
+// decodeAndHandle pays for what the frame decodes to and for its answer, decodes it
+// and handles it.
 func (c *conn) decodeAndHandle(f frame, call *call) (answer, error) {
 	walked, err := f.walk(f.rest)
 	if err != nil {
@@ -237,11 +239,11 @@ func (c *conn) decodeAndHandle(f frame, call *call) (answer, error) {
 	}
 	call.caller.ClientID = walked.clientID
 	// A peer that is gone may have sent a Produce without acknowledgement before.
-	l, err := c.b.decodeMemory.take(c.replying, walked.cost)
+	l, err := c.b.decodeMemory.take(c.replying, c.b.handlers[f.key].price(walked.weight))
 	if err != nil {
-		return answer{}, fmt.Errorf("reserve memory to decode: %w", err)
+		return answer{}, fmt.Errorf("reserve memory to decode and answer: %w", err)
 	}
-	defer l.release()
+	call.loans = append(call.loans, l)
 	req, err := walked.decode()
 	if err != nil {
 		return answer{}, err

@@ -80,7 +80,7 @@ func docsLimits() string {
 	rows := [][2]string{
 		{"a request", fmt.Sprintf("%s; a Produce %s", size(l.FrameBytes), size(l.ProduceBytes))},
 		{"requests being read and handled, all connections", size(int(l.RequestBytes))},
-		{"what they decode to besides, all connections", size(int(l.DecodeBytes))},
+		{"what they decode to and their answers take, all connections", size(int(l.DecodeBytes))},
 		{"fetched records on their way out, all connections", size(int(l.ResponseBytes))},
 		{"one Fetch answer", size(l.FetchBytes) + ", or one batch if that is larger"},
 		{"unknown tagged fields of a request", fmt.Sprintf("%d, with %s", maxUnknownTags, size(maxUnknownTagBytes))},
@@ -120,6 +120,9 @@ is closed; the node's log says why and from whom.
 `
 
 const docsReservation = `
-A request is walked before it is decoded, so what decoding will allocate is known and
-paid for first. Its records are not decoded: a Produce costs little more than itself.
+A request is walked before it is decoded, so what decoding will allocate and how many
+answers it wants is known and paid for first. Records are not decoded: a Produce costs
+little more than itself. An ordinary request can name about 40 000 things (topics,
+partitions, groups); one that creates topics about 5 000, one that describes configs
+about 3 000.
 `

@@ -98,11 +98,10 @@ type request struct {
 	prefix
 	clientID string
 	body     []byte
-	// cost is what decoding will allocate at most.
-	cost int64
+	weight
 }
 
-// walk checks the layout of what follows the prefix, and what decoding it costs.
+// walk checks the layout of what follows the prefix, and weighs it.
 func (p prefix) walk(rest []byte) (request, error) {
 	kind := kmsg.RequestForKey(p.key)
 	kind.SetVersion(p.version)
@@ -110,8 +109,8 @@ func (p prefix) walk(rest []byte) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
-	cost, err := shapeOf(p.key, p.version).walk(body)
-	return request{p, clientID, body, cost}, err
+	weight, err := shapeOf(p.key, p.version).walk(body)
+	return request{p, clientID, body, weight}, err
 }
 
 // decode makes the request. Its byte fields alias the frame.

@@ -13,9 +13,9 @@ type Limits struct {
 	// RequestBytes is the budget for the frames that are being read or handled, on
 	// all connections together; 0 means 112 MiB. It must hold the largest Produce.
 	RequestBytes int64
-	// DecodeBytes is the budget for what requests decode to besides their frames, on
-	// all connections together; 0 means 48 MiB. A request that alone decodes to more
-	// is refused.
+	// DecodeBytes is the budget for what requests decode to and what their answers
+	// take, but for records, on all connections together; 0 means 48 MiB. A request
+	// that alone needs more is refused.
 	DecodeBytes int64
 	// ResponseBytes is the budget for fetched records on their way out, on all
 	// connections together; 0 means 48 MiB.

@@ -21,6 +21,9 @@ type spec struct {
 	// clients is the highest version that clients use, where those above are for
 	// brokers; 0 means that all are for clients.
 	clients int16
+	// answerBytes is what answering one element of the request's arrays takes at most:
+	// what the handler and the response allocate for it. 0 means defaultAnswerBytes.
+	answerBytes int64
 	// changes says what each version brought, lowest first.
 	changes []change
 	// deviations are differences from Apache Kafka that a client could notice.
@@ -31,6 +34,20 @@ type spec struct {
 type levelRange struct {
 	level    int16
 	min, max int16
+}
+
+// defaultAnswerBytes is generous for a few numbers and a name, their encoding, and
+// what a handler has to remember.
+const defaultAnswerBytes = 1 << 10
+
+// price is what a request takes besides its frame, from its decoding until its
+// answer has left.
+func (s *spec) price(w weight) int64 {
+	each := s.answerBytes
+	if each == 0 {
+		each = defaultAnswerBytes
+	}
+	return w.cost + w.elements*each
 }
 
 type change struct {

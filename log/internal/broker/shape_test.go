@@ -115,7 +115,8 @@ func TestShapeWalksWhatKmsgEncodes(t *testing.T) {
 		s := shapeOf(key, version)
 		for range 30 {
 			body := randomRequest(rng, key, version).AppendTo(nil)
-			cost, err := s.walk(body)
+			w, err := s.walk(body)
+			cost := w.cost
 			if err != nil {
 				t.Fatalf("v%d: %v\n%x", version, err, body)
 			}
@@ -213,7 +214,8 @@ func TestWorstFrameStaysWithinItsReservation(t *testing.T) {
 	eachVersion(t, func(t *testing.T, key, version int16) {
 		accepted := 0
 		for name, body := range worstBodies(key, version, size) {
-			cost, err := shapeOf(key, version).walk(body)
+			w, err := shapeOf(key, version).walk(body)
+			cost := w.cost
 			if err != nil {
 				continue // refused before it is decoded
 			}

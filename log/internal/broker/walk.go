@@ -24,21 +24,28 @@ var errMalformed = errors.New("malformed request")
 
 // walker walks one frame.
 type walker struct {
-	src      []byte
-	cost     int64
+	src []byte
+	weight
 	tags     int
 	tagBytes int
 }
 
-// walk checks that body is laid out as s says and returns what decoding it
-// allocates at most. Array lengths are compared with the bytes that are left and
-// unknown tags with their limits.
-func (s *shape) walk(body []byte) (cost int64, err error) {
-	w := walker{src: body, cost: s.goSize*9/8 + costString}
+// weight is what a request puts on the broker.
+type weight struct {
+	// cost is what decoding it allocates at most, in bytes.
+	cost int64
+	// elements is the number of array elements; each gets its part of the answer.
+	elements int64
+}
+
+// walk checks that body is laid out as s says and weighs it. Array lengths are
+// compared with the bytes that are left and unknown tags with their limits.
+func (s *shape) walk(body []byte) (weight, error) {
+	w := walker{src: body, weight: weight{cost: s.goSize*9/8 + costString}}
 	if !w.structure(s) || len(w.src) != 0 {
-		return 0, errMalformed
+		return weight{}, errMalformed
 	}
-	return w.cost, nil
+	return w.weight, nil
 }
 
 func (w *walker) structure(s *shape) bool {
@@ -86,6 +93,7 @@ func (w *walker) array(f *shapeField, flexible bool) bool {
 	if n > len(w.src)/max(least, 1) {
 		return false
 	}
+	w.elements += int64(n)
 	w.cost += int64(n)*f.elemSize*9/8 + costString // size classes waste up to an eighth
 	if f.elem == nil && f.kind == kindArray {
 		return w.skip(n * f.width)
