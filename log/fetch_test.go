@@ -1,0 +1,99 @@
+package log
+
+import (
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/record"
+)
+
+// librdkafka cannot read null records, and every Fetch at the end of a partition
+// has none. A session that is asked for is not granted.
+func TestAnEmptyFetch(t *testing.T) {
+	_, addr := newNode(t)
+	createTopic(t, addr, "t", 1, nil)
+	w := dial(t, addr)
+	id := topicID(w, "t")
+	for v := int16(4); v <= 18; v++ {
+		req := fetchRequest("t", id, 0)
+		req.SessionEpoch = 0 // "open a session"
+		resp := ask[*kmsg.FetchResponse](w, v, req)
+		p := fetched(resp)
+		if p.ErrorCode != 0 || p.RecordBatches == nil || len(p.RecordBatches) != 0 || resp.SessionID != 0 {
+			t.Errorf("v%d: error %d, records %v, session %d", v, p.ErrorCode, p.RecordBatches, resp.SessionID)
+		}
+		if p.HighWatermark != 0 || p.LastStableOffset != 0 {
+			t.Errorf("v%d: high watermark %d, last stable %d", v, p.HighWatermark, p.LastStableOffset)
+		}
+	}
+	req := fetchRequest("t", id, 0)
+	req.SessionID, req.SessionEpoch = 77, 3
+	if resp := ask[*kmsg.FetchResponse](w, 11, req); resp.ErrorCode != kerr.FetchSessionIDNotFound.Code {
+		t.Errorf("a session that nobody granted: error %d", resp.ErrorCode)
+	}
+}
+
+// A consumer that stops in the middle of a batch asks for an offset within it, and
+// hangs for ever if it gets the next batch, or nothing because of a small limit.
+func TestFetchGivesWholeBatches(t *testing.T) {
+	_, addr := newNode(t)
+	createTopic(t, addr, "t", 1, nil)
+	w := dial(t, addr)
+	id := topicID(w, "t")
+	for range 3 {
+		batch := batchOf(record.Plain(), [2]string{"a", "1"}, [2]string{"b", "2"}, [2]string{"c", "3"})
+		if p := produced(ask[*kmsg.ProduceResponse](w, 11, produceRequest("t", id, batch))); p.ErrorCode != 0 {
+			t.Fatalf("error %d", p.ErrorCode)
+		}
+	}
+	req := fetchRequest("t", id, 4) // the middle of the second batch
+	req.MaxBytes, req.Topics[0].Partitions[0].PartitionMaxBytes = 1, 1
+	got := fetched(ask[*kmsg.FetchResponse](w, 13, req)).RecordBatches
+	h, err := record.Check(got, record.Limits{})
+	if err != nil || h.BaseOffset != 3 || h.Size() != len(got) {
+		t.Fatalf("base offset %d, %d of %d bytes, %v; want the one batch that begins at 3", h.BaseOffset, h.Size(), len(got), err)
+	}
+	req = fetchRequest("t", id, 4)
+	if got := fetched(ask[*kmsg.FetchResponse](w, 13, req)).RecordBatches; len(got) != 2*h.Size() {
+		t.Fatalf("%d bytes, want the last two batches", len(got))
+	}
+	req = fetchRequest("t", id, 100)
+	if p := fetched(ask[*kmsg.FetchResponse](w, 13, req)); p.ErrorCode != kerr.OffsetOutOfRange.Code {
+		t.Errorf("beyond the end: error %d", p.ErrorCode)
+	}
+}
+
+func TestListOffsetsOfSpecialTimes(t *testing.T) {
+	_, addr := newNode(t)
+	createTopic(t, addr, "t", 1, nil)
+	w := dial(t, addr)
+	id := topicID(w, "t")
+	ask[*kmsg.ProduceResponse](w, 11, produceRequest("t", id, batchOf(record.Plain(), [2]string{"a", "1"}, [2]string{"b", "2"})))
+	for _, c := range []struct {
+		version int16
+		time    int64
+		offset  int64
+		code    int16
+	}{
+		{1, -1, 2, 0}, {11, -1, 2, 0}, {1, -2, 0, 0}, {7, -3, 1, 0}, {6, -3, -1, kerr.UnsupportedVersion.Code},
+		{8, -4, 0, 0}, {9, -5, -1, 0}, {11, -6, -1, 0}, {10, -6, -1, kerr.UnsupportedVersion.Code},
+		{4, 1_700_000_000_001, 1, 0}, {4, 1_800_000_000_000, -1, 0}, {4, 0, 0, 0},
+	} {
+		req := kmsg.NewPtrListOffsetsRequest()
+		rt := kmsg.NewListOffsetsRequestTopic()
+		rt.Topic = "t"
+		rp := kmsg.NewListOffsetsRequestTopicPartition()
+		rp.Timestamp, rp.CurrentLeaderEpoch = c.time, -1
+		rt.Partitions = append(rt.Partitions, rp)
+		req.Topics = append(req.Topics, rt)
+		p := ask[*kmsg.ListOffsetsResponse](w, c.version, req).Topics[0].Partitions[0]
+		if p.Offset != c.offset || p.ErrorCode != c.code {
+			t.Errorf("v%d time %d: offset %d, error %d; want %d, %d", c.version, c.time, p.Offset, p.ErrorCode, c.offset, c.code)
+		}
+		if c.version >= 4 && p.Offset >= 0 && p.LeaderEpoch < 0 {
+			t.Errorf("v%d time %d: no leader epoch", c.version, c.time)
+		}
+	}
+}
