@@ -6,7 +6,7 @@ import (
 )
 
 // nearest is the float64 nearest to magnitude * 2^exponent / divisor, ties to even,
-// with the given sign. magnitude is little endian and is used up. Beyond the largest
+// with the given sign. magnitude is little endian and at most spillWords long. Beyond the largest
 // float64 it is infinite, as IEEE 754 rounds; of nothing it is 0, never -0.
 func nearest(negative bool, magnitude []uint64, exponent int, divisor uint64) float64 {
 	for len(magnitude) > 0 && magnitude[len(magnitude)-1] == 0 {
@@ -18,7 +18,10 @@ func nearest(negative bool, magnitude []uint64, exponent int, divisor uint64) fl
 	sticky := false
 	if divisor > 1 {
 		// Two words more at the low end leave at least 65 bits of quotient.
-		magnitude = append([]uint64{0, 0}, magnitude...)
+		var buf [spillWords + 2]uint64
+		wide := buf[:2+len(magnitude)]
+		copy(wide[2:], magnitude)
+		magnitude = wide
 		exponent -= 128
 		rem := uint64(0)
 		for i := len(magnitude) - 1; i >= 0; i-- {
