@@ -23,7 +23,7 @@ type Identity struct {
 	ClusterID        string
 	Pipeline         string
 	ChangelogTopicID [16]byte
-	Partitions       int32 // state.partitions, fixed for the pipeline's life
+	Partitions       int32 // options.state_partitions, fixed for the pipeline's life
 }
 
 // The file `identity` is text, five lines:

@@ -95,7 +95,7 @@ func Open(o Options) (*Store, error) {
 		o.MemoryBytes = defaultMemory
 	}
 	if n := o.Identity.Partitions; n < 1 || n > maxPartitions {
-		return nil, fmt.Errorf("state.partitions is %d; it must be between 1 and %d", n, maxPartitions)
+		return nil, fmt.Errorf("options.state_partitions is %d; it must be between 1 and %d", n, maxPartitions)
 	}
 	if err := vfs.MkdirAll(o.FS, o.Dir); err != nil {
 		return nil, fmt.Errorf("state directory %s: %w", o.Dir, err)

@@ -97,7 +97,7 @@ func TestMemoryBudget(t *testing.T) {
 		advised = advised || task.OverBudget()
 		err = v.Put(0, 8, []byte{byte(i), byte(i >> 8)}, value)
 	}
-	if !errors.Is(err, ErrMemory) || !strings.Contains(err.Error(), "operator op") || !strings.Contains(err.Error(), "state.memory") {
+	if !errors.Is(err, ErrMemory) || !strings.Contains(err.Error(), "operator op") || !strings.Contains(err.Error(), "options.state_memory") {
 		t.Errorf("beyond the budget: %v", err)
 	}
 	if !advised {

@@ -6,8 +6,8 @@ import (
 )
 
 // nearest is the float64 nearest to magnitude * 2^exponent / divisor, ties to even,
-// with the given sign. magnitude is little endian and at most spillWords long. Beyond the largest
-// float64 it is infinite, as IEEE 754 rounds; of nothing it is 0, never -0.
+// with the given sign. magnitude is little endian and at most spillWords long. Beyond
+// the largest float64 it is infinite, as IEEE 754 rounds; of nothing it is 0, never -0.
 func nearest(negative bool, magnitude []uint64, exponent int, divisor uint64) float64 {
 	for len(magnitude) > 0 && magnitude[len(magnitude)-1] == 0 {
 		magnitude = magnitude[:len(magnitude)-1]
