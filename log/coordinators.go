@@ -4,8 +4,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/millrace/millrace/log/internal/coord"
+	"github.com/millrace/millrace/log/internal/group"
 	"github.com/millrace/millrace/log/internal/meta"
 	"github.com/millrace/millrace/log/internal/replica"
 )
@@ -27,7 +33,7 @@ type leadership struct {
 	meta     *meta.Meta
 	replicas *replica.Manager
 	topics   []coordinated
-	deleted  func(ctx context.Context, names []string) error
+	groups   *group.Coordinator
 	logger   *slog.Logger
 
 	known map[string]meta.ID // topics of the last image, by name
@@ -44,6 +50,9 @@ type coordinated struct {
 func (l *leadership) run(ctx context.Context) {
 	changed, stop := l.meta.Watch()
 	defer stop()
+	if err := l.forgetStrangers(ctx); err != nil && ctx.Err() == nil {
+		l.logger.Error("drop offsets of topics that are gone", "error", err)
+	}
 	for {
 		if err := l.update(ctx); err != nil && ctx.Err() == nil {
 			l.logger.Error("follow the metadata", "error", err)
@@ -119,8 +128,64 @@ func (l *leadership) forget(ctx context.Context, im *meta.Image) error {
 	if len(gone) == 0 {
 		return nil
 	}
-	return l.deleted(ctx, gone)
+	return l.groups.TopicsDeleted(ctx, gone)
 }
+
+// forgetStrangers drops the committed offsets of topics that are not there: the life
+// before may have ended between a deletion and what follows from it, and a topic
+// that gets the name one day must start without a past.
+func (l *leadership) forgetStrangers(ctx context.Context) error {
+	groups, err := l.listGroups(ctx)
+	if err != nil {
+		return err
+	}
+	im := l.meta.Image()
+	strangers := map[string]bool{}
+	for _, g := range groups {
+		req := kmsg.NewPtrOffsetFetchRequest()
+		req.Version, req.Group = 7, g // of all topics
+		resp, err := l.groups.Handle(ctx, coord.Meta{}, req)
+		if err != nil {
+			return err
+		}
+		for _, t := range resp.(*kmsg.OffsetFetchResponse).Topics {
+			if im.TopicByName(t.Topic) == nil {
+				strangers[t.Topic] = true
+			}
+		}
+	}
+	if len(strangers) == 0 {
+		return nil
+	}
+	return l.groups.TopicsDeleted(ctx, slices.Sorted(maps.Keys(strangers)))
+}
+
+// listGroups are the groups of this node, once the coordinators have read their logs.
+func (l *leadership) listGroups(ctx context.Context) ([]string, error) {
+	for {
+		req := kmsg.NewPtrListGroupsRequest()
+		resp, err := l.groups.Handle(ctx, coord.Meta{}, req)
+		if err != nil {
+			return nil, err
+		}
+		list := resp.(*kmsg.ListGroupsResponse)
+		if list.ErrorCode == 0 {
+			var ids []string
+			for _, g := range list.Groups {
+				ids = append(ids, g.Group)
+			}
+			return ids, nil
+		}
+		select {
+		case <-time.After(loadingPause):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// loadingPause is how long to wait for coordinators that are reading their logs.
+const loadingPause = 20 * time.Millisecond
 
 // coordinatorLog is a partition of an internal topic as a coordinator sees it, in
 // one leader epoch.

@@ -128,7 +128,7 @@ func (n *Node) openBroker() {
 // takes the partitions down when the disk fails.
 func (n *Node) followMetadata(ctx context.Context) error {
 	l := &leadership{
-		node: n.opts.NodeID, meta: n.meta, replicas: n.replicas, deleted: n.groups.TopicsDeleted, logger: n.opts.Logger,
+		node: n.opts.NodeID, meta: n.meta, replicas: n.replicas, groups: n.groups, logger: n.opts.Logger,
 		topics: []coordinated{
 			{coord.GroupTopic, n.groups, map[int32]int32{}},
 			{coord.TransactionTopic, n.txns, map[int32]int32{}},

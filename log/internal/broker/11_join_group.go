@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -26,13 +25,6 @@ func init() {
 	}, joinGroup)
 }
 
-// joinGroup copies the members' metadata: the group keeps it, and the request's
-// bytes are the caller's again when the answer is there.
 func joinGroup(ctx context.Context, c *call, req *kmsg.JoinGroupRequest) (kmsg.Response, error) {
-	own := *req
-	own.Protocols = slices.Clone(req.Protocols)
-	for i := range own.Protocols {
-		own.Protocols[i].Metadata = slices.Clone(own.Protocols[i].Metadata)
-	}
-	return c.groups(ctx, &own)
+	return c.groups(ctx, req)
 }

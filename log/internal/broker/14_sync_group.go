@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -22,13 +21,6 @@ func init() {
 	}, syncGroup)
 }
 
-// syncGroup copies the assignments: the group keeps them, and the request's bytes
-// are the caller's again when the answer is there.
 func syncGroup(ctx context.Context, c *call, req *kmsg.SyncGroupRequest) (kmsg.Response, error) {
-	own := *req
-	own.GroupAssignment = slices.Clone(req.GroupAssignment)
-	for i := range own.GroupAssignment {
-		own.GroupAssignment[i].MemberAssignment = slices.Clone(own.GroupAssignment[i].MemberAssignment)
-	}
-	return c.groups(ctx, &own)
+	return c.groups(ctx, req)
 }
