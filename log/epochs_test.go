@@ -57,6 +57,12 @@ func TestDivergingEpochs(t *testing.T) {
 	for range 2 {
 		ask[*kmsg.ProduceResponse](w, 11, produceRequest("t", id, one))
 	}
+	// ListOffsets names the epoch of the record, not the leader's.
+	for ts, want := range map[int64]int32{-2: epoch, -1: n.meta.Image().TopicByName("t").Partitions[0].LeaderEpoch} {
+		if p := listOffset(w, 4, "t", ts); p.LeaderEpoch != want {
+			t.Errorf("time %d: offset %d has leader epoch %d, want %d", ts, p.Offset, p.LeaderEpoch, want)
+		}
+	}
 	req := fetchRequest("t", id, 2)
 	req.Topics[0].Partitions[0].LastFetchedEpoch = epoch
 	p := fetched(ask[*kmsg.FetchResponse](w, 13, req))

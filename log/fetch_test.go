@@ -81,14 +81,7 @@ func TestListOffsetsOfSpecialTimes(t *testing.T) {
 		{8, -4, 0, 0}, {9, -5, -1, 0}, {11, -6, -1, 0}, {10, -6, -1, kerr.UnsupportedVersion.Code},
 		{4, 1_700_000_000_001, 1, 0}, {4, 1_800_000_000_000, -1, 0}, {4, 0, 0, 0},
 	} {
-		req := kmsg.NewPtrListOffsetsRequest()
-		rt := kmsg.NewListOffsetsRequestTopic()
-		rt.Topic = "t"
-		rp := kmsg.NewListOffsetsRequestTopicPartition()
-		rp.Timestamp, rp.CurrentLeaderEpoch = c.time, -1
-		rt.Partitions = append(rt.Partitions, rp)
-		req.Topics = append(req.Topics, rt)
-		p := ask[*kmsg.ListOffsetsResponse](w, c.version, req).Topics[0].Partitions[0]
+		p := listOffset(w, c.version, "t", c.time)
 		if p.Offset != c.offset || p.ErrorCode != c.code {
 			t.Errorf("v%d time %d: offset %d, error %d; want %d, %d", c.version, c.time, p.Offset, p.ErrorCode, c.offset, c.code)
 		}
@@ -96,4 +89,17 @@ func TestListOffsetsOfSpecialTimes(t *testing.T) {
 			t.Errorf("v%d time %d: no leader epoch", c.version, c.time)
 		}
 	}
+}
+
+// listOffset asks for the offset of a time in a topic's first partition.
+func listOffset(w *wire, version int16, topic string, timestampMs int64) kmsg.ListOffsetsResponseTopicPartition {
+	w.t.Helper()
+	req := kmsg.NewPtrListOffsetsRequest()
+	rt := kmsg.NewListOffsetsRequestTopic()
+	rt.Topic = topic
+	rp := kmsg.NewListOffsetsRequestTopicPartition()
+	rp.Timestamp, rp.CurrentLeaderEpoch = timestampMs, -1
+	rt.Partitions = append(rt.Partitions, rp)
+	req.Topics = append(req.Topics, rt)
+	return ask[*kmsg.ListOffsetsResponse](w, version, req).Topics[0].Partitions[0]
 }

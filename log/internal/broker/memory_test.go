@@ -81,3 +81,40 @@ func TestMemoryRefusesMoreThanThereIs(t *testing.T) {
 		t.Fatal("a loan beyond the budget was accepted")
 	}
 }
+
+// A reader gets less when memory is short, not nothing, and waits only when there is
+// hardly any.
+func TestMemoryTakeSome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(8 << 20)
+		whole, err := m.takeSome(t.Context(), 6<<20)
+		if err != nil || whole.size != 6<<20 {
+			t.Fatalf("%d bytes, %v", whole.size, err)
+		}
+		less, err := m.takeSome(t.Context(), 6<<20)
+		if err != nil || less.size != 3<<19 {
+			t.Fatalf("with 2 MiB free: %d bytes, %v", less.size, err)
+		}
+		rest, _ := m.tryTake(m.free)
+		waited := false
+		go func() {
+			l, err := m.takeSome(t.Context(), 6<<20)
+			waited = err == nil && l.size == smallLoan
+			l.release()
+		}()
+		synctest.Wait()
+		if waited {
+			t.Fatal("got memory that is not there")
+		}
+		whole.release()
+		synctest.Wait()
+		if !waited {
+			t.Fatal("still waits")
+		}
+		less.release()
+		rest.release()
+		if m.free != 8<<20 {
+			t.Fatalf("%d bytes are free at the end", m.free)
+		}
+	})
+}
