@@ -12,6 +12,7 @@ import (
 type diskError struct{ err error }
 
 func (e *diskError) Error() string { return e.err.Error() }
+
 func (e *diskError) Unwrap() error { return e.err }
 
 // onDisk marks an error of such a call.

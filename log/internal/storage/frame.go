@@ -129,11 +129,15 @@ func (d *decoder) take(n int) []byte {
 	return p
 }
 
-func (d *decoder) u8() uint8   { return d.take(1)[0] }
-func (d *decoder) i16() int16  { return int16(binary.BigEndian.Uint16(d.take(2))) }
+func (d *decoder) u8() uint8 { return d.take(1)[0] }
+
+func (d *decoder) i16() int16 { return int16(binary.BigEndian.Uint16(d.take(2))) }
+
 func (d *decoder) u32() uint32 { return binary.BigEndian.Uint32(d.take(4)) }
-func (d *decoder) i32() int32  { return int32(d.u32()) }
-func (d *decoder) i64() int64  { return int64(binary.BigEndian.Uint64(d.take(8))) }
+
+func (d *decoder) i32() int32 { return int32(d.u32()) }
+
+func (d *decoder) i64() int64 { return int64(binary.BigEndian.Uint64(d.take(8))) }
 
 func (d *decoder) id() (id [16]byte) {
 	copy(id[:], d.take(16))

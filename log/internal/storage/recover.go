@@ -3,11 +3,8 @@ package storage
 import (
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/millrace/millrace/internal/vfs"
 )
@@ -36,7 +33,10 @@ type recovery struct {
 	start   int64       // as the file log-start has it
 	durable int64       // everything below is known to be on the disk
 	guessed bool        // producers began with nothing, behind deleted records
-	report  Recovery
+
+	noEpochs  bool  // the file leader-epochs is missing
+	lastEpoch int32 // of the batch read last
+	report    Recovery
 }
 
 // openLog makes or recovers a log.
@@ -62,7 +62,7 @@ func newLog(d *Disk, id TopicPartition, c Config) *Log {
 
 // recover fills a new Log from its directory. Nobody else uses it yet.
 func (l *Log) recover() error {
-	r := &recovery{l: l, fsys: l.disk.o.FS, sizes: map[int64]int64{}}
+	r := &recovery{l: l, fsys: l.disk.o.FS, sizes: map[int64]int64{}, lastEpoch: -1}
 	l.producers = newProducerTable()
 	for _, step := range []func() error{
 		r.list, r.truth, r.loadCheckpoint, r.first, r.compare, r.build, r.scan, r.finish,
@@ -127,6 +127,7 @@ func (r *recovery) truth() error {
 			return r.refuse(epochsFile, err)
 		}
 	}
+	r.noEpochs = payload == nil
 	return nil
 }
 
@@ -282,314 +283,5 @@ func (r *recovery) summarize(s *segment) error {
 		r.report.Scanned += s.size
 	}
 	s.maxMs, s.aborted, s.index = x.maxMs, len(x.aborted), nil
-	return nil
-}
-
-// scan reads what is not known, and cuts the log where no batch is any more.
-func (r *recovery) scan() error {
-	first, err := r.begin()
-	if err != nil {
-		return err
-	}
-	for i := first; i < len(r.l.segments); i++ {
-		s := r.l.segments[i]
-		if i > first {
-			if err := r.between(s); err != nil {
-				return err
-			}
-		}
-		cause, err := r.scanSegment(s)
-		if err != nil {
-			return err
-		}
-		last := i == len(r.l.segments)-1
-		if cause == nil && !last && r.l.segments[i+1].base != r.l.end {
-			cause = fmt.Errorf("%w: it ends at offset %d, the next begins at %d", errBad, r.l.end, r.l.segments[i+1].base)
-		}
-		switch {
-		case cause == nil:
-		case !last && r.l.segments[i+1].base <= r.l.start:
-			r.skip(r.l.segments[i+1].base)
-		default:
-			return r.cut(i, cause)
-		}
-	}
-	return nil
-}
-
-// skip goes on behind segments below the log's start, of which an interrupted
-// deletion has left only some.
-func (r *recovery) skip(to int64) {
-	r.l.end, r.l.producers, r.l.txns = to, newProducerTable(), txnTable{}
-	r.guessed = true
-}
-
-// begin decides from which segment on batches are read, and sets the producers as
-// they were there.
-func (r *recovery) begin() (first int, err error) {
-	l := r.l
-	if r.cp != nil {
-		l.producers, l.end, err = decodeProducers(r.cp.producers)
-		l.txns.fromProducers(l.producers)
-		for i, s := range l.segments {
-			if s.base == r.cp.last().base {
-				return i, err
-			}
-		}
-		return 0, err // its last segment was deleted, and the first one begins where that ended
-	}
-	first = max(0, len(l.segments)-2)
-	for ; first >= 0; first-- {
-		if found, err := r.snapshot(l.segments[first]); err != nil {
-			return 0, err
-		} else if found {
-			break
-		}
-	}
-	if first < 0 { // nothing is known of producers before the first segment
-		first, r.guessed = 0, l.segments[0].base > 0
-	}
-	for _, s := range l.segments[first:] { // they are read anew, with all that is kept in memory
-		s.end, s.size, s.maxMs, s.aborted, s.index = s.base, 0, -1, 0, newSegmentIndex()
-	}
-	l.end = l.segments[first].base
-	return first, nil
-}
-
-// snapshot reads the producers as they were before a segment, if it has a snapshot.
-func (r *recovery) snapshot(s *segment) (found bool, err error) {
-	payload, err := readFrame(r.fsys, s.path+snapshotSuffix, kindProducers)
-	if err == nil && payload == nil {
-		return false, nil
-	}
-	var t producerTable
-	if err == nil {
-		var offset int64
-		t, offset, err = decodeProducers(payload)
-		if err == nil && offset != s.base {
-			err = fmt.Errorf("%w: snapshot of offset %d", errFrame, offset)
-		}
-	}
-	if err != nil {
-		return false, r.setAside(segmentName(s.base)+snapshotSuffix, err)
-	}
-	r.l.producers = t
-	r.l.txns.fromProducers(t)
-	return true, nil
-}
-
-// between is at a segment's first offset. Producers that were only read from what
-// deletion has left are better known by the segment's snapshot, if it has one; the
-// others have it written.
-func (r *recovery) between(s *segment) error {
-	if r.guessed {
-		found, err := r.snapshot(s)
-		r.guessed = !found
-		if found || err != nil {
-			return err
-		}
-	}
-	s.snapshot = r.l.producers.encode(s.base)
-	return nil
-}
-
-// scanSegment applies the batches after what is known of a segment. cause is why
-// it does not go on to the file's end.
-func (r *recovery) scanSegment(s *segment) (cause, err error) {
-	size := r.sizes[s.base]
-	if s.size == size {
-		return nil, nil
-	}
-	f, err := r.fsys.Open(s.path + logSuffix)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	sc := newScanner(f, s.size, size, r.l.end)
-	interval, nowMs := r.l.cfg.Load().IndexInterval, time.Now().UnixMilli()
-	for {
-		h, marker, err := sc.batch()
-		switch {
-		case err == io.EOF:
-			return nil, nil
-		case errors.Is(err, errBad):
-			return err, nil
-		case err != nil:
-			return nil, fmt.Errorf("read %s: %w", f.Name(), err)
-		}
-		r.report.Scanned += int64(h.Size())
-		if h.LastOffset() >= r.l.start {
-			r.l.epochs = r.l.epochs.begin(h.LeaderEpoch, max(h.BaseOffset, r.l.start))
-		}
-		r.l.apply(s, &h, marker, interval, nowMs)
-	}
-}
-
-// cut ends the log in segment i, where there is no whole batch. Everything after
-// is moved to quarantine/ first.
-func (r *recovery) cut(i int, cause error) error {
-	l := r.l
-	s := l.segments[i]
-	if l.end < r.durable {
-		return &CorruptError{File: s.path + logSuffix, Position: s.size, Durable: r.durable, Cause: cause}
-	}
-	r.report.CutAt = l.end
-	for k := len(l.segments) - 1; k > i; k-- {
-		if err := r.moveSegment(l.segments[k]); err != nil {
-			return err
-		}
-	}
-	l.segments = l.segments[:i+1]
-	if err := l.removeFiles(s.path, indexSuffix, timesSuffix, abortedSuffix); err != nil { // of a longer segment
-		return err
-	}
-	if err := r.cutTail(s); err != nil {
-		return err
-	}
-	l.disk.o.Logger.Warn("the unfinished end of a partition was cut off",
-		"log", l.id.String(), "offset", l.end, "bytes", r.report.CutBytes, "kept", r.report.Kept, "cause", cause)
-	return nil
-}
-
-// moveSegment sets a whole segment aside; its caches go.
-func (r *recovery) moveSegment(s *segment) error {
-	if r.sizes[s.base] == 0 {
-		return r.l.removeSegment(s.path)
-	}
-	kept, err := r.l.disk.setAside(s.path+logSuffix, r.l.id.fileName(segmentName(s.base)+logSuffix))
-	if err != nil {
-		return onDisk("set aside segment", err)
-	}
-	r.report.Kept = append(r.report.Kept, kept)
-	r.report.CutBytes += r.sizes[s.base]
-	return r.l.removeSegment(s.path)
-}
-
-// cutTail sets aside what follows the last whole batch of a segment.
-func (r *recovery) cutTail(s *segment) error {
-	size := r.sizes[s.base]
-	if s.size == size {
-		return nil
-	}
-	f, err := r.fsys.OpenAppend(s.path + logSuffix)
-	if err != nil {
-		return onDisk("open segment", err)
-	}
-	kept, err := r.l.disk.copyAside(f, s.size, size, fmt.Sprintf("%s-at-%d", r.l.id.fileName(segmentName(s.base)+logSuffix), s.size))
-	if err == nil {
-		err = f.Truncate(s.size)
-	}
-	if err == nil {
-		err = f.SyncData()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return onDisk("cut segment", err)
-	}
-	r.report.Kept = append(r.report.Kept, kept)
-	r.report.CutBytes += size - s.size
-	r.sizes[s.base] = s.size
-	return nil
-}
-
-// finish syncs what was kept, settles the truth with it and shows the log.
-func (r *recovery) finish() error {
-	l := r.l
-	if l.end < l.start { // a Reset was interrupted, or the policy lost what was below the start
-		if err := l.forgetCheckpoint(); err != nil {
-			return err
-		}
-		for _, s := range l.segments {
-			if err := r.moveSegment(s); err != nil {
-				return err
-			}
-		}
-		if err := r.create(l.start); err != nil {
-			return err
-		}
-		l.segments = []*segment{newSegment(l.dir, l.start)}
-		l.end, l.producers, l.txns = l.start, newProducerTable(), txnTable{}
-	}
-	if err := r.sync(); err != nil {
-		return err
-	}
-	l.durable, l.synced, l.announced = l.end, l.end, l.end
-	if err := r.settleEpochs(); isFull(err) {
-		return nil // without a checkpoint they are settled at the next start
-	} else if err != nil {
-		return err
-	}
-	isNew := len(l.segments) == 1 && l.segments[0].size == 0
-	var err error
-	if r.report.Scanned == 0 && r.report.CutBytes == 0 && (r.cp != nil || isNew) {
-		l.checkpointEnd, l.checkpointAt = l.end, time.Now()
-		err = l.finishSegments()
-	} else {
-		err = l.save()
-	}
-	if isFull(err) {
-		return nil // a full disk must not keep a log from opening
-	} else if err != nil {
-		return err
-	}
-	// What a raised log start has given up goes only now: producers were read from it.
-	return l.dropBelowStart()
-}
-
-// sync makes durable what was read. Files that the checkpoint covers are.
-func (r *recovery) sync() error {
-	if r.l.disk.clean && r.report.Scanned == 0 && r.report.CutBytes == 0 {
-		return nil
-	}
-	for _, s := range r.l.segments {
-		if r.cp != nil && s.end <= r.cp.end || s.size == 0 {
-			continue
-		}
-		f, err := r.fsys.OpenAppend(s.path + logSuffix)
-		if err != nil {
-			return onDisk("open segment", err)
-		}
-		err = f.SyncData()
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-		if err != nil {
-			return &diskError{fmt.Errorf("sync segment: %v", err)}
-		}
-	}
-	if err := r.fsys.SyncDir(r.l.dir); err != nil {
-		return &diskError{fmt.Errorf("sync directory: %v", err)}
-	}
-	return nil
-}
-
-// settleEpochs removes epochs of what was cut and adds those of what was read.
-func (r *recovery) settleEpochs() error {
-	l := r.l
-	c := l.epochs.cutEnd(l.end + 1).cutStart(l.start)
-	payload, err := readFrame(r.fsys, l.dir+"/"+epochsFile, kindEpochs)
-	if err != nil {
-		return err
-	}
-	l.epochs = c
-	if string(payload) == string(c.encode()) || payload == nil && len(c) == 0 {
-		return nil
-	}
-	return l.storeEpochs(c)
-}
-
-// removeSegment removes a segment's files. What is not there is no error.
-func (l *Log) removeSegment(path string) error {
-	return l.removeFiles(path, logSuffix, indexSuffix, timesSuffix, abortedSuffix, snapshotSuffix)
-}
-
-func (l *Log) removeFiles(path string, suffixes ...string) error {
-	for _, suffix := range suffixes {
-		if err := l.disk.o.FS.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return onDisk("remove segment", err)
-		}
-	}
 	return nil
 }

@@ -1,7 +1,9 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 )
@@ -71,4 +73,18 @@ func parseSegmentName(name string) (base int64, suffix string, ok bool) {
 		return base, suffix, true
 	}
 	return 0, "", false
+}
+
+// removeSegment removes a segment's files. What is not there is no error.
+func (l *Log) removeSegment(path string) error {
+	return l.removeFiles(path, logSuffix, indexSuffix, timesSuffix, abortedSuffix, snapshotSuffix)
+}
+
+func (l *Log) removeFiles(path string, suffixes ...string) error {
+	for _, suffix := range suffixes {
+		if err := l.disk.o.FS.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return onDisk("remove segment", err)
+		}
+	}
+	return nil
 }

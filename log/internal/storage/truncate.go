@@ -89,19 +89,6 @@ func (l *Log) truncateTo(to int64) error {
 	return l.cutEpochs()
 }
 
-// cutEpochs forgets an epoch that begins at the end: nothing of it is left, and a
-// leader may send records of an older one.
-func (l *Log) cutEpochs() error {
-	l.mu.Lock()
-	was := l.epochs
-	cut := was.cutEnd(l.end)
-	l.mu.Unlock()
-	if len(cut) == len(was) {
-		return nil
-	}
-	return l.storeEpochs(cut)
-}
-
 // final keeps a full disk from excusing a change that was left half done.
 func final(err error) error {
 	if err == nil {
@@ -204,9 +191,6 @@ func (l *Log) resetTo(at int64) error {
 	if err := l.forgetCheckpoint(); err != nil {
 		return err
 	}
-	if err := l.storeEpochs(nil); err != nil {
-		return err
-	}
 	if err := l.storeStart(at); err != nil {
 		return err
 	}
@@ -220,7 +204,10 @@ func (l *Log) resetTo(at int64) error {
 			return final(err)
 		}
 	}
-	return final(l.reload())
+	if err := l.reload(); err != nil {
+		return final(err)
+	}
+	return l.cutEpochs()
 }
 
 // reload reads the directory again, as opening the log does, and shows what is

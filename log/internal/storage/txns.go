@@ -1,6 +1,8 @@
 package storage
 
-import "slices"
+import (
+	"slices"
+)
 
 // unstableTxn is a transaction whose data readers of committed data must not see
 // yet: it is open, or its marker is not yet below the high watermark.

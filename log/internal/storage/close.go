@@ -1,0 +1,82 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Close makes everything durable, writes a checkpoint and closes the files. It may
+// be called twice.
+func (l *Log) Close() error {
+	l.keeping.lock()
+	l.writing.lock()
+	l.syncing.lock()
+	err := l.close(true)
+	l.syncing.unlock()
+	l.writing.unlock()
+	l.keeping.unlock()
+	if errors.Is(err, errTold) {
+		return nil
+	}
+	return l.settle("close", err)
+}
+
+// abandon closes the files of a log whose directory is going away.
+func (l *Log) abandon() {
+	l.keeping.lock()
+	l.writing.lock()
+	l.syncing.lock()
+	_ = l.close(false)
+	l.syncing.unlock()
+	l.writing.unlock()
+	l.keeping.unlock()
+}
+
+// errTold is what close returns the second time.
+var errTold = errors.New("closed before")
+
+// close needs keeping, writing and syncing.
+func (l *Log) close(save bool) (err error) {
+	l.mu.Lock()
+	was := l.broken
+	l.mu.Unlock()
+	if errors.Is(was, ErrClosed) {
+		return errTold
+	}
+	if save && was == nil && l.disk.Err() == nil {
+		if err = l.syncNow(); err == nil {
+			l.announceClosing()
+			if err = l.save(); isFull(err) {
+				l.disk.o.Logger.Warn("closed without a checkpoint, the next start reads more", "log", l.id.String(), "error", err)
+				err = nil
+			}
+		}
+	}
+	l.mu.Lock()
+	l.broken = ErrClosed
+	files := l.finished
+	if l.active != nil {
+		files = append(files, l.active)
+	}
+	l.active, l.activeDirty, l.dirDirty, l.finished = nil, false, false, nil
+	segments := slices.Clone(l.segments)
+	l.mu.Unlock()
+	for _, f := range files {
+		_ = f.Close() // synced above, or given up
+	}
+	for _, s := range segments {
+		l.disk.handles.drop(s)
+	}
+	l.wakeAll(fmt.Errorf("%v: %w", l.id, ErrClosed))
+	l.disk.forget(l.id)
+	return err
+}
+
+// announceClosing wakes who waits for what the last sync has made durable; the
+// commit loop will not come here any more.
+func (l *Log) announceClosing() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.durableWaits.reached(l.durable)
+}
