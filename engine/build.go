@@ -43,7 +43,7 @@ func (b *builder) makeStages(splits map[*dsl.Node][]connectors.Split) {
 			st.tasks = append(st.tasks, &task{
 				node: n, index: i, inbox: newInbox(feeding[n], inboxBytes), min: newMinimum(feeding[n]),
 				view: state.tasks[i].View(stateName(n)), state: state.tasks[i], stats: b.p.stats[n],
-				suspect: b.suspects[n], gate: &gate{ctx: b.ctx},
+				suspect: b.suspects[n], gate: &gate{ctx: b.ctx}, checkpointing: state.tasks[i].Checkpointing(),
 			})
 		}
 		b.stages[n] = st
@@ -184,8 +184,9 @@ func (b *builder) keyedTask(t *task, f *fragment) error {
 	return guard(t.node, func() error { return t.op.Open(&operators.Context{Name: t.node.Name, State: t.view}) })
 }
 
-// split makes the task of one split of a source, at its committed position.
-func (b *builder) split(f *fragment, src connectors.Source, s connectors.Split, peers *splitPeers) (*splitTask, error) {
+// split makes the task of one split of a source, at its committed position, or, if
+// it is new, with the watermark arrival.
+func (b *builder) split(f *fragment, src connectors.Source, s connectors.Split, peers *splitPeers, arrival int64) (*splitTask, error) {
 	n := f.head
 	key := splitKey{n.Name, s.ID}
 	at := b.p.positions[key]
@@ -206,7 +207,7 @@ func (b *builder) split(f *fragment, src connectors.Source, s connectors.Split, 
 	if at.position == nil {
 		t.position = nil
 	}
-	watermark := columnar.MinTime
+	watermark := arrival
 	if at.known {
 		watermark = at.watermark
 	}

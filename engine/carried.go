@@ -13,6 +13,7 @@ type carried struct {
 	cols   []*columnar.Buffer // nil where the column is not copied
 	batch  columnar.Batch
 	keys   columnar.Keys
+	times  []int64
 	pos    columnar.Positions
 }
 
@@ -38,8 +39,10 @@ func (c *carried) fill(b *columnar.Batch, keys *columnar.Keys, rows []int32, pos
 		}
 	}
 	c.batch.Rows, c.batch.Sel, c.batch.Before = len(rows), nil, nil
+	c.batch.EventTime = nil
 	if b.EventTime != nil {
-		c.batch.EventTime = gather(c.batch.EventTime[:0], b.EventTime, rows)
+		c.times = gather(c.times[:0], b.EventTime, rows)
+		c.batch.EventTime = c.times
 	}
 	c.fillKeys(keys, rows)
 	c.batch.Pos = nil

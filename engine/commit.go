@@ -122,11 +122,9 @@ func (p *Pipeline) recordSplit(o *outcome, s splitReport, offsets map[client.Top
 	if was.known && string(was.position) == string(now.position) && was.watermark == now.watermark {
 		return nil
 	}
-	tp, isTopic := p.topicSplit(s.key)
-	switch {
-	case isTopic && s.position == nil:
-		return nil
-	case isTopic:
+	// A partition from which nothing was read yet has no offset to commit, but is
+	// known from now on; later its offset takes the record's place.
+	if tp, isTopic := p.topicSplit(s.key); isTopic && s.position != nil {
 		at, err := topicOffset(s.position)
 		if err != nil {
 			return err
@@ -157,12 +155,11 @@ func (p *Pipeline) apply(ctx context.Context, o *outcome) error {
 	p.epoch.Store(o.epoch)
 	p.commits.add(1)
 	p.rowsIn.add(int(o.rows))
+	var errs []error // of one sink; the others deliver what has committed all the same
 	for n, s := range p.sinks {
-		if err := s.commit(ctx, o.staged[n.Name]); err != nil {
-			return err
-		}
+		errs = append(errs, s.commit(ctx, o.staged[n.Name]))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // topicSplit is the partition that a split of a topic source is.

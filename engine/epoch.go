@@ -18,18 +18,28 @@ func newEpoch(number uint64) *epoch {
 	return &epoch{number: number, decided: make(chan struct{})}
 }
 
-// wait returns once the epoch has committed; an abort ends ctx instead.
+// wait returns once the epoch has committed; an abort ends ctx instead. When both
+// have happened the epoch has committed: whoever would not apply it then would
+// have it taken back by the abort of the next.
 func (e *epoch) wait(ctx context.Context) error {
 	select {
 	case <-e.decided:
 		return nil
-	default:
+	case <-ctx.Done():
 	}
+	if e.committed() {
+		return nil
+	}
+	return context.Cause(ctx)
+}
+
+// committed says whether wait would return at once.
+func (e *epoch) committed() bool {
 	select {
 	case <-e.decided:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+		return true
+	default:
+		return false
 	}
 }
 

@@ -26,6 +26,7 @@ type failureSink struct {
 	stats  map[*dsl.Node]*nodeStats
 	rows   map[*dsl.Node]*errorRows
 	order  []*dsl.Node // nodes with rows waiting, in order of their first failure
+	depth  int         // of the error rows that flush is pushing; 0 outside of it
 	err    error       // the first failure of a node whose policy is to fail
 }
 
@@ -52,7 +53,8 @@ func (f *RowFailure) Error() string {
 func (f *RowFailure) Unwrap() error { return f.Cause }
 
 type errorRows struct {
-	cols []*columnar.Buffer
+	cols  []*columnar.Buffer
+	depth int // 1: rows that failed; 2: error rows that failed; and so on
 }
 
 func newErrorRows() *errorRows {
@@ -107,11 +109,16 @@ func (s *failureSink) take(node *dsl.Node, cause error, at string, fill func(*er
 	if policy.Action == dsl.Drop || s.routes[node] == nil {
 		return
 	}
+	if s.depth > len(s.routes) {
+		s.fail(&RowFailure{Node: node.Name, Source: at, Cause: fmt.Errorf("its error rows come back to it and fail again: %w", cause)})
+		return
+	}
 	r := s.rows[node]
 	if r == nil {
 		r = newErrorRows()
 		s.rows[node] = r
 	}
+	r.depth = max(r.depth, s.depth+1)
 	if r.cols[0].Len() == 0 {
 		s.order = append(s.order, node)
 	}
@@ -126,9 +133,11 @@ func (s *failureSink) fail(err error) {
 	}
 }
 
-// flush pushes the collected rows to their ports; an error row that fails again
-// (at a sink that cannot encode it) stops the pipeline.
+// flush pushes the collected rows to their ports. An error row may fail in its
+// turn; one that goes round, such as at a sink that cannot encode the error rows of
+// its own, stops the pipeline.
 func (s *failureSink) flush() error {
+	defer func() { s.depth = 0 }()
 	for len(s.order) > 0 && s.err == nil {
 		node := s.order[0]
 		s.order = s.order[1:]
@@ -138,6 +147,7 @@ func (s *failureSink) flush() error {
 			b.Cols = append(b.Cols, c.Array())
 		}
 		delete(s.rows, node) // the batch owns the buffers now
+		s.depth = r.depth
 		if err := s.routes[node].push(b); err != nil {
 			return err
 		}
@@ -172,12 +182,16 @@ func appendOrNull(c *columnar.Buffer, v []byte) {
 	c.AppendBytes(v)
 }
 
-// rowJSON is a row as a JSON object. Bytes are base64, timestamps RFC 3339;
+// rowJSON is a row as a JSON object, without the columns that an exchange left
+// behind because nobody reads them. Bytes are base64, timestamps RFC 3339;
 // floats that JSON has no number for are strings.
 func rowJSON(b *columnar.Batch, row int32) []byte {
 	out := []byte{'{'}
 	for i, col := range b.Schema.Columns {
-		if i > 0 {
+		if b.Cols[i] == nil {
+			continue
+		}
+		if len(out) > 1 {
 			out = append(out, ',')
 		}
 		name, _ := json.Marshal(col.Name)

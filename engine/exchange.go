@@ -48,7 +48,7 @@ func newScatter(n *dsl.Node, st *stage, sender int, late *port, stats *nodeStats
 		for _, name := range n.Op.Key[i] {
 			in.key = append(in.key, schema.Index(name))
 		}
-		in.mark(n.Op, schema)
+		in.mark(n.Op, schema, sus.careful.Load())
 		in.pool = &sync.Pool{New: func() any { return newCarried(schema, in.carry) }}
 		s.inputs = append(s.inputs, in)
 	}
@@ -56,9 +56,9 @@ func newScatter(n *dsl.Node, st *stage, sender int, late *port, stats *nodeStats
 }
 
 // mark chooses the columns to copy: those that the plan reads, all if it does
-// not say.
-func (in *scatterInput) mark(op *operators.Plan, schema *columnar.Schema) {
-	if in.index >= len(op.Columns) || op.Columns[in.index] == nil {
+// not say or if a row is looked for that shall go to the error port whole.
+func (in *scatterInput) mark(op *operators.Plan, schema *columnar.Schema, all bool) {
+	if all || in.index >= len(op.Columns) || op.Columns[in.index] == nil {
 		for c := range in.carry {
 			in.carry[c] = true
 		}
@@ -84,11 +84,11 @@ func edgeSchema(e dsl.Edge) *columnar.Schema {
 
 func (in *scatterInput) push(b *columnar.Batch) error {
 	s := in.s
+	s.stats.in.add(b.Len())
 	b, err := s.divide(b)
 	if err != nil || b.Len() == 0 {
 		return err
 	}
-	s.stats.in.add(b.Len())
 	s.encode.Encode(b, in.key, int32(s.stage.partitions), &s.keys)
 	for t := range s.rows {
 		s.rows[t] = s.rows[t][:0]

@@ -57,17 +57,22 @@ func (p *Pipeline) newGeneration(ctx context.Context, splits map[*dsl.Node][]con
 
 func (g *generation) assemble(p *Pipeline, splits map[*dsl.Node][]connectors.Split) error {
 	g.build.makeStages(splits)
-	peers := &splitPeers{}
+	groups, peers := p.plan.groups(), map[*dsl.Node]*splitPeers{}
 	for _, f := range p.plan.sources {
+		group := groups[f.head]
+		if peers[group] == nil {
+			peers[group] = &splitPeers{}
+		}
+		arrival := p.arrival(f.head, splits)
 		for _, s := range splits[f.head] {
-			t, err := g.build.split(f, p.sources[f.head], s, peers)
+			t, err := g.build.split(f, p.sources[f.head], s, peers[group], arrival)
 			if err != nil {
 				return err
 			}
 			g.splits = append(g.splits, t)
+			peers[group].seen = append(peers[group].seen, &t.seen)
 		}
 	}
-	peers.all = g.splits
 	for _, f := range p.plan.stages {
 		for _, t := range g.build.stages[f.head].tasks {
 			if err := g.build.keyedTask(t, f); err != nil {
@@ -143,5 +148,14 @@ func (g *generation) barrier(e *epoch) (*rendezvous, error) {
 		return meet, nil
 	case <-g.failed:
 		return nil, g.cause
+	case <-g.ctx.Done():
+		// By the first failure, or from outside, as when a stop takes too long: then
+		// nobody fails, and nobody answers either.
+		select {
+		case <-g.failed:
+			return nil, g.cause
+		default:
+			return nil, context.Cause(g.ctx)
+		}
 	}
 }

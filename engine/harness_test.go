@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -69,6 +70,7 @@ type memSource struct {
 	step   int                        // rows per read
 	gate   func(split, row int) error // before each read; nil: go on
 	open   bool                       // unbounded: at the end it waits
+	name   string                     // of the node, default "mem"
 }
 
 func (m *memSource) Splits(context.Context) ([]connectors.Split, error) {
@@ -123,7 +125,7 @@ func (r *memReader) Read(ctx context.Context) (*connectors.Read, error) {
 	for i, c := range r.cols {
 		c.Reset(memSchema.Columns[i].Type)
 	}
-	pos := &columnar.Positions{Source: "mem", Split: fmt.Sprint(r.split), Partition: int32(r.split)}
+	pos := &columnar.Positions{Source: cmp.Or(r.src.name, "mem"), Split: fmt.Sprint(r.split), Partition: int32(r.split)}
 	for _, row := range rows[r.row : r.row+n] {
 		r.cols[0].AppendString(row.key)
 		r.cols[1].AppendInt64(row.value)

@@ -167,7 +167,7 @@ func (in *inbox) close(err error) {
 	in.room.Broadcast()
 }
 
-// closeOn closes the inbox when ctx is done; the returned stop ends the watch.
-func (in *inbox) closeOn(ctx context.Context) (stop func() bool) {
-	return context.AfterFunc(ctx, func() { in.close(context.Cause(ctx)) })
+// closeOn closes the inbox when ctx is done.
+func (in *inbox) closeOn(ctx context.Context) {
+	context.AfterFunc(ctx, func() { in.close(context.Cause(ctx)) })
 }

@@ -135,7 +135,18 @@ func (p *plan) cut(head *dsl.Node) *fragment {
 
 // check refuses rows that are late, or that failed, at the input of an operator
 // over event time: the first would be late there too, the second have none.
+//
+// It also refuses two sources of one topic: the group has one offset for each of its
+// partitions.
 func (p *plan) check() error {
+	readers := map[string]*dsl.Node{}
+	for _, f := range p.sources {
+		n, topic := f.head, f.head.Source.Topic
+		if other := readers[topic]; topic != "" && other != nil {
+			return fmt.Errorf("%s: sources %s and %s both read topic %s: declare it once, and let several operators read that source", n.Pos, other.Name, n.Name, topic)
+		}
+		readers[topic] = n
+	}
 	for _, stage := range p.stages {
 		n := stage.head
 		if n.Op.Timing == nil {

@@ -58,6 +58,7 @@ func (r *run) takeOver() error {
 		if !retriable(err) && !lostGroup(err) {
 			return fmt.Errorf("take over: %w", err)
 		}
+		r.failures++
 		if err := r.pause(err); err != nil {
 			return err
 		}
@@ -277,7 +278,7 @@ func retriable(err error) bool {
 // pause waits before another try: 20 ms, doubling up to 10 s.
 func (r *run) pause(cause error) error {
 	wait := min(10*time.Millisecond<<min(r.failures, 12), 10*time.Second)
-	r.p.logger.Warn("the epoch was aborted; trying again", "cause", cause, "wait", wait)
+	r.p.logger.Warn("the pipeline could not go on; trying again", "cause", cause, "wait", wait)
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
@@ -334,5 +335,6 @@ func (p *Pipeline) observe(meet *rendezvous) {
 func (p *Pipeline) forgive() {
 	for _, s := range p.suspects {
 		s.careful.Store(false)
+		clear(s.skip) // those rows are behind the committed positions; tasks wait
 	}
 }

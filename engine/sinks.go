@@ -151,6 +151,9 @@ type gate struct {
 	prev *epoch          // nil: open
 }
 
+// open says whether pass would not wait.
+func (g *gate) open() bool { return g.prev == nil || g.prev.committed() }
+
 func (g *gate) pass() error {
 	if g.prev == nil {
 		return nil

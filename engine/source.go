@@ -61,21 +61,6 @@ type barrierRequest struct {
 	meet  *rendezvous
 }
 
-// splitPeers are all splits of the generation, by which one without any row
-// learns where event time stands.
-type splitPeers struct{ all []*splitTask }
-
-// least is the least watermark of the splits that have one.
-func (p *splitPeers) least() int64 {
-	least := columnar.MaxTime
-	for _, s := range p.all {
-		if w := s.seen.Load(); w != columnar.MinTime {
-			least = min(least, w)
-		}
-	}
-	return least
-}
-
 // ask hands the task a barrier; it answers through meet.
 func (s *splitTask) ask(e *epoch, meet *rendezvous) {
 	s.mu.Lock()
@@ -125,7 +110,7 @@ func (s *splitTask) step(ctx, readCtx context.Context) error {
 		<-readCtx.Done()
 		return nil
 	}
-	if s.committed != nil && s.gate.prev == nil {
+	if s.committed != nil && s.gate.open() {
 		if err := s.reader.Committed(ctx, s.committed); err != nil {
 			return fmt.Errorf("source %s, split %s: confirm position: %w", s.node.Name, s.split.ID, err)
 		}
@@ -191,15 +176,17 @@ func (s *splitTask) end() error {
 // deliver pushes one read's rows, errors and watermark.
 func (s *splitTask) deliver(rd *connectors.Read) error {
 	rows := 0
-	if b := rd.Batch; b != nil && b.Rows > 0 {
-		rows = b.Rows
+	if rd.Batch != nil {
+		rows = rd.Batch.Rows
+	}
+	s.stats.in.add(rows + len(rd.Errors)) // before any of them fails: the error policy compares
+	if b := rd.Batch; rows > 0 {
 		if b, err := s.event.assign(b, rd.Timestamps, s.clock, s.chain.fails, s.node); err != nil {
 			return err
 		} else if err := s.chain.push(s.node, mainPort, b); err != nil {
 			return err
 		}
 	}
-	s.stats.in.add(rows + len(rd.Errors))
 	for _, e := range rd.Errors {
 		s.chain.fails.undecoded(s.node, s.split, e)
 	}

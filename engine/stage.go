@@ -54,8 +54,9 @@ type changelogWriter func(partition int32, key, value []byte) error
 
 // run takes messages until ctx ends.
 func (t *task) run(ctx context.Context) error {
-	stop := t.inbox.closeOn(ctx)
-	defer stop()
+	// The watch outlives the task: senders may be waiting for room in the inbox of a
+	// task that has failed. Every generation's ctx ends.
+	t.inbox.closeOn(ctx)
 	for {
 		sender, m, aligned, err := t.inbox.take()
 		if err != nil {
@@ -95,14 +96,14 @@ func (t *task) process(input int, b *columnar.Batch) error {
 // changed state half-way), and the next try sends the row to the error port.
 func (t *task) processCarefully(input int, b *columnar.Batch) error {
 	err := eachRow(b, func(one *columnar.Batch, row int32) error {
-		at := origin(b, row)
+		at := rowID(input, b, row)
 		if cause, known := t.suspect.skip[at]; known {
 			t.out.RowError(b, row, cause)
 			return nil
 		}
 		err := guard(t.node, func() error { return t.op.Process(input, one, t.out) })
 		if cause, own := asNodeFailure(err, t.node); own {
-			return &poisonRow{node: t.node, at: at, cause: cause}
+			return &poisonRow{node: t.node, at: at, row: origin(b, row), cause: cause}
 		}
 		return err
 	})
@@ -110,6 +111,15 @@ func (t *task) processCarefully(input int, b *columnar.Batch) error {
 		return err
 	}
 	return t.chain.fails.flush()
+}
+
+// rowID names a row from one try of an epoch to the next; "" if its origin is not
+// known. Splits of two sources may have the same name.
+func rowID(input int, b *columnar.Batch, row int32) string {
+	if b.Pos == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d/%s/%s", input, b.Pos.Source, origin(b, row))
 }
 
 // suspect is what the engine remembers about a node that failed, from one try of
@@ -122,12 +132,13 @@ type suspect struct {
 // poisonRow is a row that makes an operator fail whenever it is processed.
 type poisonRow struct {
 	node  *dsl.Node
-	at    string // "" if the row's origin is not known
+	at    string // its rowID, "" if the row's origin is not known
+	row   string // where it comes from, for people
 	cause error
 }
 
 func (p *poisonRow) Error() string {
-	return fmt.Sprintf("operator %s (%s): row %s: %v", p.node.Name, p.node.Verb, p.at, p.cause)
+	return fmt.Sprintf("operator %s (%s): row %s: %v", p.node.Name, p.node.Verb, p.row, p.cause)
 }
 
 func (p *poisonRow) Unwrap() error { return p.cause }

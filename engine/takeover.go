@@ -158,16 +158,16 @@ func (p *Pipeline) loadPositions(ctx context.Context, offsets map[client.TopicPa
 	}
 	got := map[string]int64{}
 	for tp, c := range offsets {
+		got[tpName(tp)] = c.Offset
 		k, ours := topics[tp]
 		if !ours {
-			continue
+			continue // of a source that the pipeline had before
 		}
 		s := splitState{known: true, position: topicPosition(c.Offset), watermark: columnar.MinTime}
 		if _, w, err := parseOffsetMetadata(c.Metadata); err == nil {
 			s.watermark = w
 		}
 		p.positions[k] = s
-		got[tpName(tp)] = c.Offset
 	}
 	for k, advances := range log.idle {
 		s := p.positions[k]
