@@ -2,50 +2,62 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"path/filepath"
+	"os"
 	"strconv"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/millrace/millrace/dsl"
-	"github.com/millrace/millrace/engine"
 	millog "github.com/millrace/millrace/log"
 	"github.com/millrace/millrace/log/client"
-
-	_ "github.com/millrace/millrace/connectors/generate"
-	_ "github.com/millrace/millrace/connectors/stdout"
-	_ "github.com/millrace/millrace/connectors/topic"
-	_ "github.com/millrace/millrace/operators/builtin"
 )
 
-// bed is the node that everything runs on, and the inputs in it.
+// partitions of inputs and outputs.
+const partitions = 2
+
+// bed is what a scenario runs on: a node of its own, and the inputs in it. The
+// node's data is removed with it, so that scenarios do not slow each other down.
 type bed struct {
 	config
-	node    *millog.Node
-	session client.Cluster
-	client  *client.Client
-	addr    string
-	inputs  map[string]int // topic -> events
-	serial  int
+	scenario string
+	report   *report
+	data     string
+	node     *millog.Node
+	session  client.Cluster // to the node, within the process
+	client   *client.Client
+	addr     string
+	inputs   map[int]string // events -> topic
+	serial   int
+	serving  chan error
 }
 
-func newBed(ctx context.Context, c config) (*bed, error) {
-	node, err := millog.Open(ctx, millog.Options{DataDir: filepath.Join(c.dir, "log"), Sync: millog.Sync(c.sync)})
+func newBed(ctx context.Context, c config, scenario string, rep *report) (*bed, error) {
+	data, err := os.MkdirTemp(c.dir, "millrace-bench-")
 	if err != nil {
 		return nil, err
 	}
-	l, err := node.Listen("127.0.0.1:0")
-	if err != nil {
-		return nil, err
+	b := &bed{config: c, scenario: scenario, report: rep, data: data, inputs: map[int]string{}, serving: make(chan error, 1)}
+	if b.node, err = millog.Open(ctx, millog.Options{DataDir: data + "/log", Sync: millog.Sync(c.sync)}); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(data))
 	}
-	go l.Serve(ctx)
-	session := node.Session(millog.SessionOptions{ClientID: "bench"})
-	return &bed{config: c, node: node, session: session, client: client.New(session, client.Options{}), addr: l.Addr(), inputs: map[string]int{}}, nil
+	l, err := b.node.Listen("127.0.0.1:0")
+	if err != nil {
+		close(b.serving)
+		return nil, errors.Join(err, b.close())
+	}
+	go func() { b.serving <- l.Serve(ctx) }()
+	b.addr = l.Addr()
+	b.session = b.node.Session(millog.SessionOptions{ClientID: "bench"})
+	b.client = client.New(b.session, client.Options{})
+	return b, nil
 }
 
-func (b *bed) close() { _ = b.node.Close(context.Background()) }
+func (b *bed) close() error {
+	err := b.node.Close(context.Background())
+	<-b.serving // ended by Close; what it says then is of no interest
+	return errors.Join(err, os.RemoveAll(b.data))
+}
 
 // unique makes a name that no earlier run has used.
 func (b *bed) unique(prefix string) string {
@@ -53,64 +65,45 @@ func (b *bed) unique(prefix string) string {
 	return prefix + "-" + strconv.Itoa(b.serial)
 }
 
-// partitions of inputs and outputs.
-const partitions = 2
-
-// input writes n events with the given number of keys to a topic, once.
-func (b *bed) input(ctx context.Context, n, keys int) (string, error) {
-	topic := fmt.Sprintf("in-%d-%d", n, keys)
-	if _, there := b.inputs[topic]; there {
+// input is a topic with the first n events, written once.
+func (b *bed) input(ctx context.Context, n int) (string, error) {
+	if topic, there := b.inputs[n]; there {
 		return topic, nil
 	}
-	if err := b.client.EnsureTopics(ctx, client.TopicSpec{Name: topic, Partitions: partitions}); err != nil {
+	topic := fmt.Sprintf("in-%d", n)
+	if err := b.topic(ctx, topic); err != nil {
 		return "", err
 	}
-	p := b.client.NewProducer(client.ProducerOptions{})
+	b.inputs[n] = topic
+	return topic, b.writeEvents(ctx, b.client, topic, n)
+}
+
+// writeEvents writes the first n events to a topic, one partition after the other
+// in turn.
+func (b *bed) writeEvents(ctx context.Context, c *client.Client, topic string, n int) error {
+	p := c.NewProducer(client.ProducerOptions{})
 	defer p.Close()
 	var buf []byte
 	for i := range n {
-		buf = appendEvent(buf[:0], i, keys)
+		buf = appendEvent(buf[:0], i)
 		if err := p.Append(topic, int32(i%partitions), eventTimeMs(i), nil, buf); err != nil {
-			return "", err
+			return err
 		}
 	}
-	b.inputs[topic] = n
-	return topic, p.Flush(ctx)
+	return p.Flush(ctx)
 }
 
 // output creates an output topic.
 func (b *bed) output(ctx context.Context) (string, error) {
 	topic := b.unique("out")
-	return topic, b.client.EnsureTopics(ctx, client.TopicSpec{Name: topic, Partitions: partitions})
+	return topic, b.topic(ctx, topic)
 }
 
-// pipeline runs a YAML pipeline in this process until it has read n events.
-func (b *bed) pipeline(ctx context.Context, yaml string, n int, atLeastOnce bool) error {
-	g, err := dsl.Parse("bench.yaml", []byte(yaml), dsl.Catalog{})
-	if err != nil {
-		return err
-	}
-	p, err := engine.Open(engine.Options{
-		Graph: g, Cluster: b.session, StateDir: filepath.Join(b.dir, "state", g.Name), AtLeastOnce: atLeastOnce,
-	})
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		for ctx.Err() == nil && p.Stats().RowsIn < int64(n) {
-			time.Sleep(5 * time.Millisecond)
-		}
-		cancel()
-	}()
-	if err := p.Run(ctx); err != nil {
-		return err
-	}
-	if got := p.Stats(); got.RowsIn != int64(n) || got.Errors > 0 {
-		return fmt.Errorf("the pipeline read %d rows, %d of them errors, want %d", got.RowsIn, got.Errors, n)
-	}
-	return p.Close()
+// topic creates a topic that keeps everything: records carry event times, which
+// the usual retention of a week would find old.
+func (b *bed) topic(ctx context.Context, name string) error {
+	forever := map[string]string{"retention.ms": "-1"}
+	return b.client.EnsureTopics(ctx, client.TopicSpec{Name: name, Partitions: partitions, Configs: forever})
 }
 
 // kgoClient is a franz-go client of the node, over TCP.

@@ -6,24 +6,26 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/zeebo/xxh3"
+
 	"github.com/millrace/millrace/log/client"
 )
 
 // sameOutput runs both sides once over the same input and compares what they
 // wrote, as JSON values in any order.
-func sameOutput(ctx context.Context, b *bed, input string, n int, yaml string, program naiveProgram) error {
+func (c comparison) sameOutput(ctx context.Context, b *bed, input string, n int) error {
 	ours, err := b.output(ctx)
 	if err != nil {
 		return err
 	}
-	if err := b.pipeline(ctx, fmt.Sprintf(yaml, b.unique("check"), input, ours), n, false); err != nil {
+	if err := b.millrace(ctx, c.yaml, input, ours, n, exactlyOnce); err != nil {
 		return err
 	}
 	theirs, err := b.output(ctx)
 	if err != nil {
 		return err
 	}
-	if err := runNaive(ctx, b, input, theirs, n, program); err != nil {
+	if err := runNaive(ctx, b, input, theirs, n, c.naive); err != nil {
 		return err
 	}
 	a, err := b.rowsOf(ctx, ours)
@@ -34,22 +36,69 @@ func sameOutput(ctx context.Context, b *bed, input string, n int, yaml string, p
 	if err != nil {
 		return err
 	}
-	if len(a) == 0 || !maps.Equal(a, z) {
+	if len(a) == 0 {
+		return fmt.Errorf("nothing came out of %d events: raise -naive-rows", n)
+	}
+	if !maps.Equal(a, z) {
 		return fmt.Errorf("the outputs differ: millrace wrote %d different rows, the naive program %d", len(a), len(z))
 	}
-	return nil
+	return b.client.DeleteTopics(ctx, ours, theirs)
 }
 
 // rowsOf counts the rows of a topic, each as canonical JSON.
 func (b *bed) rowsOf(ctx context.Context, topic string) (map[string]int, error) {
 	rows := map[string]int{}
-	var all []client.TopicPartition
-	for p := range int32(partitions) {
-		all = append(all, client.TopicPartition{Topic: topic, Partition: p})
-	}
-	ends, err := b.client.ListOffsets(ctx, client.LastStable, all...)
+	return rows, b.eachValue(ctx, topic, func(value []byte) error {
+		var v any
+		if err := json.Unmarshal(value, &v); err != nil {
+			return err
+		}
+		text, err := json.Marshal(v)
+		rows[string(text)]++
+		return err
+	})
+}
+
+// sameness finds out whether all timed runs have written the same rows.
+type sameness struct {
+	b     *bed
+	first fingerprint
+	known bool
+}
+
+// fingerprint tells two bags of rows apart, in whatever order they come.
+type fingerprint struct {
+	rows int
+	sum  uint64 // of the rows' hashes
+}
+
+// check compares a topic with the first one and deletes it.
+func (s *sameness) check(ctx context.Context, topic string) error {
+	var f fingerprint
+	err := s.b.eachValue(ctx, topic, func(value []byte) error {
+		f.rows++
+		f.sum += xxh3.Hash(value)
+		return nil
+	})
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if !s.known {
+		s.first, s.known = f, true
+	}
+	if f != s.first {
+		return fmt.Errorf("two runs wrote different rows: %d and %d of them", s.first.rows, f.rows)
+	}
+	return s.b.client.DeleteTopics(ctx, topic)
+}
+
+// eachValue reads the committed values of a topic. It goes on to the high
+// watermark: a transaction's outcome is decided when its producer is told, but the
+// last stable offset passes it only once the markers are written.
+func (b *bed) eachValue(ctx context.Context, topic string, do func(value []byte) error) error {
+	ends, err := b.client.ListOffsets(ctx, client.HighWatermark, bothOf(topic)...)
+	if err != nil {
+		return err
 	}
 	f := b.client.NewFetcher(client.FetcherOptions{Isolation: client.ReadCommitted})
 	defer f.Close()
@@ -64,26 +113,20 @@ func (b *bed) rowsOf(ctx context.Context, topic string) (map[string]int, error) 
 	for open > 0 {
 		c, got, err := f.Next(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for records.Reset(got); records.Next(); {
-			var v any
-			if err := json.Unmarshal(records.Value, &v); err != nil {
-				return nil, err
+			if err := do(records.Value); err != nil {
+				return err
 			}
-			text, err := json.Marshal(v)
-			if err != nil {
-				return nil, err
-			}
-			rows[string(text)]++
 		}
 		if err := records.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		if c.Position() >= ends[got.Partition] {
 			c.Close()
 			open--
 		}
 	}
-	return rows, nil
+	return nil
 }

@@ -6,12 +6,15 @@ import (
 )
 
 var scenarios = []scenario{
-	{"filter_map", filterMap},
-	{"window_100", windows(100)},
-	{"window_10k", windows(10_000)},
-	{"window_1m", windows(1_000_000)},
-	{"kgo_produce", kgoProduce},
-	{"kgo_fetch", kgoFetch},
+	{"filter_map", comparison{yaml: filterMapYAML, naive: naiveFilterMap}.run},
+	{"window_100", windows("category", 10, 1).run},
+	{"window_10k", windows("auction", 10, 1).run},
+	// A window of 100 s has a million events and 630 000 keys; the naive program
+	// needs as many events to close one.
+	{"window_1m", windows("bidder", 100, 5).run},
+	{"produce", produce},
+	{"fetch", fetch},
+	{"latency", latencies},
 }
 
 const source = `
@@ -19,7 +22,16 @@ sources:
   bids:
     topic: %s
     format: json
-    schema: {auction: int64, bidder: int64, price: int64, channel: string, url: string, dateTime: timestamp(ms), extra: string, hot: bool}
+    schema:
+      category: int64
+      auction: int64
+      bidder: int64
+      price: int64
+      channel: string
+      url: string
+      dateTime: timestamp(ms)
+      extra: string
+      hot: bool
     event_time: {field: dateTime, out_of_order: 1s, idle: never}
 `
 
@@ -28,7 +40,7 @@ pipeline: %s` + source + `
 operators:
   dear:
     from: bids
-    filter: price * 0.908 > 30000 and channel == "apple"
+    filter: price * 0.908 > 10000 and channel == "apple"
   eur:
     from: dear
     map: {auction: auction, channel: channel, euro: price * 0.908}
@@ -37,81 +49,85 @@ sinks:
 `
 
 const windowYAML = `
-pipeline: %s` + source + `
+pipeline: %%s` + "%s" + `
 operators:
   totals:
     from: bids
     aggregate:
-      by: [auction]
-      window: {tumbling: 10s, lateness: 0s}
+      by: [%s]
+      window: {tumbling: %ds, lateness: 0s}
       compute: {bids: count(), total: sum(price)}
       emit: on_close
 sinks:
-  out: {from: totals, topic: %s, format: json}
+  out: {from: totals, topic: %%s, format: json}
 `
 
-// filterMap compares the two sides on a filter and a map from topic to topic.
-func filterMap(ctx context.Context, b *bed) ([]result, error) {
-	const keys = 100_000
-	large, err := b.input(ctx, b.rows, keys)
+// comparison is a pipeline and a naive program that do the same.
+type comparison struct {
+	yaml  string // a format: pipeline, input, output
+	naive naiveProgram
+	// scale multiplies the naive program's events.
+	scale int
+}
+
+// windows counts and sums per key in tumbling windows.
+func windows(key string, seconds, scale int) comparison {
+	return comparison{
+		yaml:  fmt.Sprintf(windowYAML, source, key, seconds),
+		naive: naiveWindows(key, int64(seconds)*1000),
+		scale: scale,
+	}
+}
+
+// run compares, with exactly once and without.
+func (c comparison) run(ctx context.Context, b *bed) error {
+	n := b.naiveRows * max(c.scale, 1)
+	rows := max(b.rows, n)
+	small, err := b.input(ctx, n)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	small, err := b.input(ctx, b.naiveRows, keys)
+	if err := c.sameOutput(ctx, b, small, n); err != nil {
+		return err
+	}
+	large, err := b.input(ctx, rows)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := sameOutput(ctx, b, small, b.naiveRows, filterMapYAML, naiveFilterMap); err != nil {
-		return nil, err
-	}
-	return compare("filter_map", b.pairs,
-		side{"millrace", b.rows, b.millrace(ctx, filterMapYAML, large, b.rows, false)},
-		side{"millrace, not exactly once", b.rows, b.millrace(ctx, filterMapYAML, large, b.rows, true)},
-		side{"naive", b.naiveRows, b.naive(ctx, small, b.naiveRows, naiveFilterMap)},
+	same := &sameness{b: b}
+	return b.compare(
+		c.millrace(ctx, b, "millrace", large, rows, exactlyOnce, same),
+		c.millrace(ctx, b, "millrace, at least once", large, rows, atLeastOnce, same),
+		c.plain(ctx, b, small, n),
 	)
 }
 
-// windows compares the two sides on counts and sums per key and window.
-func windows(keys int) func(context.Context, *bed) ([]result, error) {
-	return func(ctx context.Context, b *bed) ([]result, error) {
-		large, err := b.input(ctx, b.rows, keys)
-		if err != nil {
-			return nil, err
-		}
-		small, err := b.input(ctx, b.naiveRows, keys)
-		if err != nil {
-			return nil, err
-		}
-		if err := sameOutput(ctx, b, small, b.naiveRows, windowYAML, naiveWindows); err != nil {
-			return nil, err
-		}
-		return compare(fmt.Sprintf("window, %d keys", keys), b.pairs,
-			side{"millrace", b.rows, b.millrace(ctx, windowYAML, large, b.rows, false)},
-			side{"millrace, not exactly once", b.rows, b.millrace(ctx, windowYAML, large, b.rows, true)},
-			side{"naive", b.naiveRows, b.naive(ctx, small, b.naiveRows, naiveWindows)},
-		)
+// millrace is a side that runs the pipeline from input to a new topic.
+func (c comparison) millrace(ctx context.Context, b *bed, name, input string, n int, g guarantee, same *sameness) side {
+	var out string
+	return side{
+		name: name, events: n, profile: g == exactlyOnce,
+		run: func() (err error) {
+			if out, err = b.output(ctx); err != nil {
+				return err
+			}
+			return b.millrace(ctx, c.yaml, input, out, n, g)
+		},
+		check: func() error { return same.check(ctx, out) },
 	}
 }
 
-// millrace is a side that runs a pipeline from input to a new topic.
-func (b *bed) millrace(ctx context.Context, yaml, input string, n int, atLeastOnce bool) func(int) error {
-	return func(int) error {
-		out, err := b.output(ctx)
-		if err != nil {
-			return err
-		}
-		name := b.unique("bench")
-		return b.pipeline(ctx, fmt.Sprintf(yaml, name, input, out), n, atLeastOnce)
-	}
-}
-
-// naive is a side that runs one of the plain programs from input to a new topic.
-func (b *bed) naive(ctx context.Context, input string, n int, program naiveProgram) func(int) error {
-	return func(int) error {
-		out, err := b.output(ctx)
-		if err != nil {
-			return err
-		}
-		return runNaive(ctx, b, input, out, n, program)
+// plain is the side that runs the naive program from input to a new topic.
+func (c comparison) plain(ctx context.Context, b *bed, input string, n int) side {
+	var out string
+	return side{
+		name: "naive", events: n,
+		run: func() (err error) {
+			if out, err = b.output(ctx); err != nil {
+				return err
+			}
+			return runNaive(ctx, b, input, out, n, c.naive)
+		},
+		check: func() error { return b.client.DeleteTopics(ctx, out) },
 	}
 }
