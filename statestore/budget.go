@@ -21,7 +21,7 @@ func (t *Task) charge(bytes int64, operator string) error {
 	t.charged += bytes
 	used := t.store.budget.used.Add(bytes)
 	if bytes > 0 && used > t.store.budget.limit && !t.restoring {
-		return fmt.Errorf("operator %s: %w: live state takes %d MiB of the %d MiB of options.state_memory; raise options.state_memory, narrow the windows or the key, or spread the pipeline over more workers",
+		return fmt.Errorf("operator %s: %w: live state takes %d MiB and may take %d MiB, its share of options.state_memory; raise options.state_memory, narrow the windows or the key, or spread the pipeline over more workers",
 			operator, ErrMemory, used>>20, t.store.budget.limit>>20)
 	}
 	return nil
