@@ -30,7 +30,7 @@ func TestCrashAtEveryCall(t *testing.T) {
 	for _, policy := range []SyncPolicy{Always, OS} {
 		t.Run(policy.String(), func(t *testing.T) {
 			rng := randomSource(t)
-			for range 3 {
+			for range 2 {
 				w := &crashWorkload{t: t, rng: rng, fs: vfs.NewMem(), policy: policy, truncating: math.MaxInt64}
 				w.run(60)
 			}

@@ -30,7 +30,8 @@ type abortedEntry struct {
 
 // segmentIndex finds records in a segment. An entry for every batch would be exact
 // and, at 200 bytes a batch, five million of them in a segment; so there is one
-// for every IndexInterval bytes, and the headers in between are walked.
+// for every IndexInterval bytes, and the headers in between are walked. Times are
+// asked for less often, and have an entry with every fourth.
 //
 //  1. The first entry is that of the segment's first batch, and every entry points
 //     at the first byte of a batch.
@@ -43,7 +44,7 @@ type segmentIndex struct {
 	times   []timeEntry
 	aborted []abortedEntry
 
-	// max is the highest timestamp, -1 if none, and maxRel the first batch with it.
+	// maxMs is the highest timestamp, -1 if none, and maxRel the first batch with it.
 	maxMs  int64
 	maxRel uint32
 }
@@ -54,7 +55,7 @@ func newSegmentIndex() *segmentIndex { return &segmentIndex{maxMs: -1} }
 func (x *segmentIndex) add(h *record.Header, base, pos, interval int64) {
 	rel := uint32(h.BaseOffset - base)
 	if n := len(x.offsets); n == 0 || pos-int64(x.offsets[n-1].pos) >= interval {
-		if n := len(x.times); x.maxMs >= 0 && (n == 0 || x.times[n-1].maxMs < x.maxMs) {
+		if k := len(x.times); n%4 == 3 && x.maxMs >= 0 && (k == 0 || x.times[k-1].maxMs < x.maxMs) {
 			x.times = append(x.times, timeEntry{x.maxMs, rel})
 		}
 		x.offsets = append(x.offsets, offsetEntry{rel, uint32(pos)})
@@ -64,7 +65,7 @@ func (x *segmentIndex) add(h *record.Header, base, pos, interval int64) {
 	}
 }
 
-// floor is the last entry at or before an offset, and where it is. The zero entry
+// floorOffset is the last entry at or before an offset, and where it is. The zero entry
 // stands for an empty index.
 func floorOffset(entries []offsetEntry, rel int64) (e offsetEntry, i int) {
 	i = sort.Search(len(entries), func(i int) bool { return int64(entries[i].rel) > rel }) - 1

@@ -134,6 +134,7 @@ func (l *Log) closeIdle() {
 	if !l.syncing.tryLock() {
 		return
 	}
+	defer l.disk.commit.add(l) // it may have passed over the log meanwhile
 	defer l.syncing.unlock()
 	l.mu.Lock()
 	f := l.active

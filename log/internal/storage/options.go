@@ -65,15 +65,16 @@ type Options struct {
 	// known durable, so that recovery reads only what came after; 0 is 30 s.
 	CheckpointInterval time.Duration
 	// MaxOpenSegments bounds the segments that are kept open for reading, over all
-	// partitions, each with up to 512 KiB of index; 0 is 256.
+	// partitions, each with up to 384 KiB of index; 0 is 256.
 	MaxOpenSegments int
 	// MinFreeBytes is kept for coordinators and replication: below it appends of
 	// clients fail with ErrFull. 0 is 64 MiB.
 	MinFreeBytes uint64
 
 	// Fatal is called once, from any goroutine, when a sync or write failed in a way
-	// that leaves the disk's contents unknown. It should end the process soon; no
-	// append is acknowledged any more. nil only logs.
+	// that leaves the disk's contents unknown. It should have the process end soon;
+	// no append is acknowledged any more. It must not wait for anything in this
+	// package, Close included. nil only logs.
 	Fatal func(error)
 	// Logger is where recovery and damage are reported; nil discards.
 	Logger *slog.Logger
@@ -139,7 +140,8 @@ type Config struct {
 	// AppendTime stamps batches of clients with the broker's clock
 	// (message.timestamp.type=LogAppendTime).
 	AppendTime bool
-	// IndexInterval is the least number of bytes between index entries; 0 is 16 KiB.
+	// IndexInterval is the least number of bytes between index entries; 0 is 32 KiB,
+	// so that the index of a segment of 1 GiB takes 384 KiB of memory.
 	IndexInterval int64
 	// ProducerExpiry forgets an idle producer's sequences
 	// (producer.id.expiration.ms); 0 is 24 h.
@@ -152,7 +154,7 @@ type Config struct {
 const (
 	maxSegmentBytes  = 2 << 30 // positions in a segment are 32 bits wide
 	defaultMaxBatch  = 1<<20 + 12
-	defaultInterval  = 16 << 10
+	defaultInterval  = 32 << 10
 	defaultProducers = 100_000
 )
 

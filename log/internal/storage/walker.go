@@ -9,6 +9,9 @@ import (
 	"github.com/millrace/millrace/log/record"
 )
 
+// walkWindow is how much of a segment is read at once to see headers.
+const walkWindow = 16 << 10
+
 // walker reads headers of batches, one after another, through a small window.
 type walker struct {
 	f      vfs.File
@@ -18,7 +21,7 @@ type walker struct {
 	haveAt int64
 }
 
-var windows = sync.Pool{New: func() any { b := make([]byte, defaultInterval); return &b }}
+var windows = sync.Pool{New: func() any { b := make([]byte, walkWindow); return &b }}
 
 func newWalker(f vfs.File, size int64) *walker {
 	return &walker{f: f, size: size}
