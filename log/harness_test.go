@@ -168,23 +168,6 @@ func numbered(prefix string, n int) []string {
 	return vs
 }
 
-// request sends a request in exactly one version to the one broker.
-func request[R kmsg.Response](t testing.TB, addr string, version int16, req kmsg.Request) R {
-	t.Helper()
-	req.SetVersion(version)
-	cl := client(t, addr)
-	resp, err := cl.Broker(1).Request(within(t), pinned{req})
-	if err != nil {
-		t.Fatalf("%s v%d: %v", kmsg.NameForKey(req.Key()), version, err)
-	}
-	return resp.(R)
-}
-
-// pinned is a request that kgo sends in the version it has.
-type pinned struct{ kmsg.Request }
-
-func (p pinned) SetVersion(int16) {}
-
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // canceled is a context for a Close that waits for nobody.

@@ -148,7 +148,7 @@ func lookUpTopic(im *meta.Image, version int16, rt kmsg.MetadataRequestTopic, fa
 	mt := kmsg.NewMetadataResponseTopic()
 	mt.ErrorCode, mt.Topic, mt.TopicID = code, rt.Topic, rt.TopicID
 	if mt.Topic == nil && version < 12 {
-		mt.Topic = kmsg.StringPtr("")
+		mt.Topic = new("")
 	}
 	mt.Partitions = []kmsg.MetadataResponseTopicPartition{}
 	return mt

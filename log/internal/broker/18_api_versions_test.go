@@ -74,7 +74,7 @@ func TestApiVersionsOfAnotherCluster(t *testing.T) {
 	_, addr := testBroker(t, Limits{})
 	req := kmsg.NewPtrApiVersionsRequest()
 	req.Version, req.ClientSoftwareName, req.ClientSoftwareVersion = 5, "wire", "1.0"
-	req.ClusterID, req.NodeID = kmsg.StringPtr("another"), 1
+	req.ClusterID, req.NodeID = new("another"), 1
 	if resp := ask[*kmsg.ApiVersionsResponse](dial(t, addr), req); resp.ErrorCode != kerr.RebootstrapRequired.Code {
 		t.Fatalf("error %d", resp.ErrorCode)
 	}

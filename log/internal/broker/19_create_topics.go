@@ -2,6 +2,8 @@ package broker
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -51,9 +53,9 @@ func createTopics(ctx context.Context, c *call, req *kmsg.CreateTopicsRequest) (
 
 	resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)
 	resp.Topics = []kmsg.CreateTopicsResponseTopic{}
-	for name := range twice {
+	for _, name := range slices.Sorted(maps.Keys(twice)) {
 		rt := newCreateTopicsResponseTopic(name)
-		rt.ErrorCode, rt.ErrorMessage = kerr.InvalidRequest.Code, kmsg.StringPtr("the topic is named more than once")
+		rt.ErrorCode, rt.ErrorMessage = kerr.InvalidRequest.Code, new("the topic is named more than once")
 		resp.Topics = append(resp.Topics, rt)
 	}
 	for i, t := range change.Topics {

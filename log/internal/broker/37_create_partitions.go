@@ -2,6 +2,8 @@ package broker
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -48,9 +50,9 @@ func createPartitions(ctx context.Context, c *call, req *kmsg.CreatePartitionsRe
 
 	resp := req.ResponseKind().(*kmsg.CreatePartitionsResponse)
 	resp.Topics = []kmsg.CreatePartitionsResponseTopic{}
-	for name := range twice {
+	for _, name := range slices.Sorted(maps.Keys(twice)) {
 		rt := kmsg.NewCreatePartitionsResponseTopic()
-		rt.Topic, rt.ErrorCode, rt.ErrorMessage = name, kerr.InvalidRequest.Code, kmsg.StringPtr("the topic is named more than once")
+		rt.Topic, rt.ErrorCode, rt.ErrorMessage = name, kerr.InvalidRequest.Code, new("the topic is named more than once")
 		resp.Topics = append(resp.Topics, rt)
 	}
 	for i, t := range change.Topics {

@@ -1,8 +1,6 @@
 package broker
 
 import (
-	"errors"
-
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/millrace/millrace/log/internal/meta"
@@ -69,9 +67,4 @@ func epochAt(p *replica.Partition, offset int64) int32 {
 		}
 	}
 	return high
-}
-
-// isUnknown tells whether an error says that there is no such partition.
-func isUnknown(err error) bool {
-	return errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
 }
