@@ -217,7 +217,7 @@ func TestExactlyOnceSession(t *testing.T) {
 func TestAdmin(t *testing.T) {
 	_, addr := newNode(t)
 	adm, ctx := admin(t, addr), within(t)
-	if _, err := adm.CreateTopic(ctx, 2, 1, map[string]*string{"retention.ms": kadm.StringPtr("1000000")}, "t"); err != nil {
+	if _, err := adm.CreateTopic(ctx, 2, 1, map[string]*string{"retention.ms": new("1000000")}, "t"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := adm.CreateTopic(ctx, 2, 1, nil, "t"); !errors.Is(err, kerr.TopicAlreadyExists) {
@@ -229,16 +229,16 @@ func TestAdmin(t *testing.T) {
 	if _, err := adm.CreateTopic(ctx, 2, 3, nil, "three"); !errors.Is(err, kerr.InvalidReplicationFactor) {
 		t.Errorf("three replicas on one node: %v", err)
 	}
-	if _, err := adm.CreateTopic(ctx, 2, 1, map[string]*string{"nonsense": kadm.StringPtr("1")}, "c"); !errors.Is(err, kerr.InvalidConfig) {
+	if _, err := adm.CreateTopic(ctx, 2, 1, map[string]*string{"nonsense": new("1")}, "c"); !errors.Is(err, kerr.InvalidConfig) {
 		t.Errorf("an unknown config: %v", err)
 	}
 	if r, err := adm.UpdatePartitions(ctx, 5, "t"); err != nil || r.Error() != nil {
 		t.Error(err, r.Error())
 	}
 	if r, err := adm.AlterTopicConfigs(ctx, []kadm.AlterConfig{
-		{Op: kadm.SetConfig, Name: "max.message.bytes", Value: kadm.StringPtr("2000")},
+		{Op: kadm.SetConfig, Name: "max.message.bytes", Value: new("2000")},
 		{Op: kadm.DeleteConfig, Name: "retention.ms"},
-		{Op: kadm.AppendConfig, Name: "cleanup.policy", Value: kadm.StringPtr("compact")},
+		{Op: kadm.AppendConfig, Name: "cleanup.policy", Value: new("compact")},
 	}, "t"); err != nil || r[0].Err != nil {
 		t.Error(err, r)
 	}

@@ -73,7 +73,7 @@ func TestJoiningAGroup(t *testing.T) {
 		t.Errorf("the member is gone: error %d", got)
 	}
 	static := joinRequest("s", "")
-	static.InstanceID = kmsg.StringPtr("one")
+	static.InstanceID = new("one")
 	if got := ask[*kmsg.JoinGroupResponse](w, 5, static); got.ErrorCode != 0 {
 		t.Errorf("a static member: error %d", got.ErrorCode)
 	}

@@ -165,7 +165,7 @@ func checkAlive(t testing.TB, addr string) {
 	// A frame may well have deleted every topic.
 	req := kmsg.NewPtrMetadataRequest()
 	rt := kmsg.NewMetadataRequestTopic()
-	rt.Topic = kmsg.StringPtr("alive")
+	rt.Topic = new("alive")
 	req.Topics, req.AllowAutoTopicCreation = append(req.Topics, rt), true
 	ask[*kmsg.MetadataResponse](w, 9, req)
 	if p := produced(ask[*kmsg.ProduceResponse](w, 9, produceRequest("alive", [16]byte{}, batchOf(record.Plain(), [2]string{"a", "1"})))); p.ErrorCode != 0 {

@@ -21,7 +21,7 @@ func largest(times int) map[string]kmsg.Request {
 	metadata.Version, metadata.AllowAutoTopicCreation = 9, true
 	for i := range 38_000 * times {
 		rt := kmsg.NewMetadataRequestTopic()
-		rt.Topic = kmsg.StringPtr(fmt.Sprintf("%x", i))
+		rt.Topic = new(fmt.Sprintf("%x", i))
 		metadata.Topics = append(metadata.Topics, rt)
 	}
 	all["Metadata"] = metadata
@@ -30,7 +30,7 @@ func largest(times int) map[string]kmsg.Request {
 	bad.Topics = nil
 	for i := range 38_000 * times {
 		rt := kmsg.NewMetadataRequestTopic()
-		rt.Topic = kmsg.StringPtr(fmt.Sprintf("/%x", i))
+		rt.Topic = new(fmt.Sprintf("/%x", i))
 		bad.Topics = append(bad.Topics, rt)
 	}
 	all["Metadata of bad names"] = &bad

@@ -99,7 +99,7 @@ func TestATopicCreatedAgainAcrossKills(t *testing.T) {
 		if life > 0 {
 			req := kmsg.NewPtrDeleteTopicsRequest()
 			rt := kmsg.NewDeleteTopicsRequestTopic()
-			rt.Topic = kmsg.StringPtr("t")
+			rt.Topic = new("t")
 			req.Topics, req.TimeoutMillis = append(req.Topics, rt), 10_000
 			if resp, err := req.RequestWith(within(t), s); err != nil || resp.Topics[0].ErrorCode != 0 {
 				t.Fatalf("life %d: %v, %+v", life, err, resp)

@@ -216,7 +216,7 @@ func TestSessionLendsGroupBytes(t *testing.T) {
 	ctx := within(t)
 	join := joinRequest("g", "")
 	join.RebalanceTimeoutMillis = 10_000
-	join.InstanceID = kmsg.StringPtr("static")
+	join.InstanceID = new("static")
 	metadata := []byte("member metadata")
 	join.Protocols[0].Metadata = metadata
 	awaitCoordinator(t, s, "g")
@@ -227,7 +227,7 @@ func TestSessionLendsGroupBytes(t *testing.T) {
 	clear(metadata)
 	sync := kmsg.NewPtrSyncGroupRequest()
 	sync.Group, sync.MemberID, sync.Generation, sync.InstanceID = "g", joined.MemberID, joined.Generation, join.InstanceID
-	sync.ProtocolType, sync.Protocol = kmsg.StringPtr("consumer"), kmsg.StringPtr("range")
+	sync.ProtocolType, sync.Protocol = new("consumer"), new("range")
 	a := kmsg.NewSyncGroupRequestGroupAssignment()
 	assignment := []byte("assignment")
 	a.MemberID, a.MemberAssignment = joined.MemberID, assignment

@@ -60,7 +60,7 @@ func TestTransactionVersion2(t *testing.T) {
 	h := record.Plain()
 	h.ProducerID, h.ProducerEpoch, h.BaseSequence, h.Attributes = p.ProducerID, p.ProducerEpoch, 0, record.AttrTransactional
 	req := produceRequest("t", [16]byte{}, batchOf(h, [2]string{"a", "1"}))
-	req.TransactionID = kmsg.StringPtr("tx")
+	req.TransactionID = new("tx")
 	// Version 11 says that the client has added the partition. It has not.
 	if got := produced(ask[*kmsg.ProduceResponse](w, 11, req)).ErrorCode; got != kerr.TransactionAbortable.Code && got != kerr.InvalidTxnState.Code {
 		t.Errorf("a partition outside the transaction: error %d", got)

@@ -79,7 +79,7 @@ func example(key, version int16, id [16]byte) kmsg.Request {
 	case *kmsg.DeleteTopicsRequest:
 		r.TopicNames = []string{"nowhere"}
 		rt := kmsg.NewDeleteTopicsRequestTopic()
-		rt.Topic = kmsg.StringPtr("nowhere")
+		rt.Topic = new("nowhere")
 		r.Topics = append(r.Topics, rt)
 	case *kmsg.DescribeConfigsRequest:
 		rr := kmsg.NewDescribeConfigsRequestResource()
