@@ -1,3 +1,6 @@
+// Package engine runs a pipeline's graph over a log: it cuts the graph into tasks,
+// carries rows between them in batches, and commits everything that a stretch of
+// input does, in outputs, state and positions, in one transaction of the log.
 package engine
 
 import (

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"time"
 
@@ -111,14 +112,13 @@ func (r *run) generation() error {
 		if time.Since(looked) < discoverEvery {
 			continue
 		}
-		now, err := p.discover(r.ctx)
-		if err == nil && !sameSplits(splits, now) {
-			err = errGrown
-		}
-		if err != nil {
-			return errors.Join(err, g.stop())
-		}
 		looked = time.Now()
+		switch now, err := p.discover(r.ctx); {
+		case err != nil: // no reason to end: if it lasts, the readers will say so
+			p.logger.Warn("could not look for new splits; trying again later", "cause", err, "wait", discoverEvery)
+		case !sameSplits(splits, now):
+			return errors.Join(errGrown, g.stop())
+		}
 	}
 }
 
@@ -272,7 +272,14 @@ func lostGroup(err error) bool {
 
 // retriable says whether trying again may help.
 func retriable(err error) bool {
-	return errors.Is(err, connectors.ErrTransient) || errors.Is(err, client.ErrRetriable) || errors.Is(err, client.ErrAborted) || errors.Is(err, client.ErrAbortable)
+	return unreachable(err) || errors.Is(err, connectors.ErrTransient) || errors.Is(err, client.ErrRetriable) || errors.Is(err, client.ErrAborted) || errors.Is(err, client.ErrAbortable)
+}
+
+// unreachable says that an error is the way to the log, such as a refused
+// connection, and not an answer. The log may be back in a while.
+func unreachable(err error) bool {
+	// Not net.Error: every error number of the system is one, a full disk too.
+	return errors.As(err, new(*net.OpError)) || errors.As(err, new(*net.DNSError))
 }
 
 // pause waits before another try: 20 ms, doubling up to 10 s.
