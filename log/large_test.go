@@ -46,7 +46,7 @@ func largest(times int) map[string]kmsg.Request {
 	create.Version, create.TimeoutMillis = 5, 10_000
 	for i := range 5_000 * times {
 		rt := kmsg.NewCreateTopicsRequestTopic()
-		rt.Topic, rt.NumPartitions, rt.ReplicationFactor = fmt.Sprintf("%x", i), 100, 1
+		rt.Topic, rt.NumPartitions, rt.ReplicationFactor = fmt.Sprintf("%x", i), 1, 1
 		create.Topics = append(create.Topics, rt)
 	}
 	all["CreateTopics"] = create
