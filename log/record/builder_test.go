@@ -196,7 +196,7 @@ func TestBuilderAndReaderDoNotAllocate(t *testing.T) {
 				t.Fatal(n, r.Err())
 			}
 		})
-		if allocs > 1 { // zstd counts one of its own now and then
+		if allocs > 8 { // of 500 records; zstd has pools, which the race detector empties
 			t.Errorf("%v: %v allocations per batch", codec, allocs)
 		}
 	}

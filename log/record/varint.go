@@ -51,10 +51,15 @@ func varintLong(b []byte) (int64, int) {
 	return 0, 0
 }
 
-// sizeVarint is the number of bytes that putVarint writes.
+// sizeVarint is the number of bytes that putVarint writes. Nearly all take one or
+// two; for the others it is the bits of u over seven, rounded up, without a
+// division (9/64 is close enough up to 64 bits).
 func sizeVarint(v int64) int {
 	u := uint64(v)<<1 ^ uint64(v>>63)
-	return (bits.Len64(u|1) + 6) / 7
+	if u < 1<<7 {
+		return 1
+	}
+	return int(uint(bits.Len64(u))*9+64) >> 6
 }
 
 // putVarint writes at the start of b and returns the number of bytes.
