@@ -46,9 +46,9 @@ func Main(args []string) int {
 
 // Run is Main with its surroundings given, for tests and embedding.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signals(ctx, stderr)
-	defer stop()
 	a := &app{stdin: stdin, term: newTerminal(stdout, stderr)}
+	ctx, stop := signals(ctx, a.term)
+	defer stop()
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -60,7 +60,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 }
 
 // signals cancels ctx at the first SIGINT or SIGTERM; a second ends the process.
-func signals(ctx context.Context, stderr io.Writer) (context.Context, func()) {
+func signals(ctx context.Context, term *terminal) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	got := make(chan os.Signal, 2)
 	signal.Notify(got, os.Interrupt, syscall.SIGTERM)
@@ -68,7 +68,7 @@ func signals(ctx context.Context, stderr io.Writer) (context.Context, func()) {
 	go func() {
 		select {
 		case <-got:
-			fmt.Fprintln(stderr, "\nstopping: closing the last epoch (again to stop at once)")
+			term.interrupt("millrace: stopping in good order (again to stop at once)\n")
 			cancel()
 		case <-done:
 			return

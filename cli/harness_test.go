@@ -134,3 +134,16 @@ func (o outcome) want(t *testing.T, status int, texts ...string) {
 		}
 	}
 }
+
+// status waits for the command to end by itself.
+func (b *background) status(t *testing.T) int {
+	t.Helper()
+	select {
+	case status := <-b.done:
+		b.done <- status
+		return status
+	case <-time.After(time.Minute):
+		t.Fatalf("the command does not end; it said:\n%s", b.stderr.String())
+		return -1
+	}
+}

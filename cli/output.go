@@ -85,7 +85,7 @@ func isNumber(s string) bool {
 		return true
 	}
 	for _, r := range s {
-		if (r < '0' || r > '9') && r != '.' && r != ',' && r != '-' {
+		if (r < '0' || r > '9') && r != '.' && r != ',' && r != '-' && r != ' ' {
 			return false
 		}
 	}

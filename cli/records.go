@@ -19,9 +19,6 @@ import (
 	"github.com/millrace/millrace/log/record"
 )
 
-// maxLine bounds one line of produce's input.
-const maxLine = 16 << 20
-
 // produceFlags are those of produce.
 type produceFlags struct {
 	remote      remote
@@ -73,28 +70,64 @@ func (f *produceFlags) produce(ctx context.Context, cl *client.Client, topic str
 	if f.partition >= parts {
 		return 0, usagef("--partition %d: %s has %d", f.partition, topic, parts)
 	}
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, maxLine)
+	input := readLines(in)
+	defer input.stop()
 	n := 0
-	for lines.Scan() && ctx.Err() == nil {
-		key, value := f.split(lines.Bytes())
-		part := f.partition
-		switch {
-		case part >= 0:
-		case key != nil:
-			part = record.Partition(key, parts)
-		default:
-			part = int32(n) % parts
-		}
-		if err := p.Append(topic, part, time.Now().UnixMilli(), key, value); err != nil {
+	for ctx.Err() == nil {
+		chunk, err := nextChunk(ctx, input, p)
+		if err != nil {
 			return n, err
 		}
-		n++
+		if chunk == nil {
+			break
+		}
+		for _, line := range chunk {
+			key, value := f.split(line)
+			if err := p.Append(topic, f.choose(key, n, parts), time.Now().UnixMilli(), key, value); err != nil {
+				return n, err
+			}
+			n++
+		}
 	}
-	if err := lines.Err(); err != nil {
-		return n, fmt.Errorf("read standard input: %w", err)
+	if ctx.Err() != nil { // what was read is still written
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.remote.timeout)
+		defer cancel()
+		return n, p.Flush(ending)
+	}
+	if input.err != nil {
+		return n, errors.Join(fmt.Errorf("read standard input: %w", input.err), p.Flush(ctx))
 	}
 	return n, p.Flush(ctx)
+}
+
+// nextChunk is what was read next, nil at the end of the input or of ctx. Before it
+// waits it sends what was appended, so that a slow input is seen line by line.
+func nextChunk(ctx context.Context, input *lines, p *client.Producer) ([][]byte, error) {
+	select {
+	case chunk := <-input.chunks:
+		return chunk, nil
+	default:
+	}
+	if err := p.Flush(ctx); err != nil && ctx.Err() == nil {
+		return nil, err
+	}
+	select {
+	case chunk := <-input.chunks:
+		return chunk, nil
+	case <-ctx.Done():
+		return nil, nil
+	}
+}
+
+// choose is the partition of the record after n others.
+func (f *produceFlags) choose(key []byte, n int, parts int32) int32 {
+	switch {
+	case f.partition >= 0:
+		return f.partition
+	case key != nil:
+		return record.Partition(key, parts)
+	}
+	return int32(n % int(parts))
 }
 
 func (f *produceFlags) split(line []byte) (key, value []byte) {

@@ -63,14 +63,15 @@ new temporary directory; with it, a second run goes on where the first stopped.`
 //  2. open the pipeline and run it, with progress beside it;
 //  3. when it ends: pipeline first, then the node, then the summary.
 func (a *app) run(ctx context.Context, g *dsl.Graph, f *runFlags) error {
-	if err := f.makeData(g); err != nil {
+	discard, err := f.makeData(g)
+	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cluster, where, closeLog, err := a.openLog(ctx, cancel, f)
 	if err != nil {
-		return err
+		return errors.Join(err, discard())
 	}
 	p, err := engine.Open(engine.Options{
 		Graph: g, Cluster: cluster, StateDir: filepath.Join(f.data, "state", g.Name), Stdout: a.term,
@@ -87,19 +88,22 @@ func (a *app) run(ctx context.Context, g *dsl.Graph, f *runFlags) error {
 	err = p.Run(ctx)
 	stopProgress()
 	err = errors.Join(err, p.Close(), closeLog())
-	if !f.quiet {
-		a.summary(g, p.Stats(), time.Since(began), f.data)
+	stats := p.Stats()
+	if started := stats.Commits > 0 || rowsRead(stats) > 0; !f.quiet && (started || err == nil) {
+		a.summary(g, stats, time.Since(began), f.data)
 	}
 	return err
 }
 
-func (f *runFlags) makeData(g *dsl.Graph) error {
+// makeData makes the data directory. discard takes a temporary one away again, as
+// long as nobody could have written to it.
+func (f *runFlags) makeData(g *dsl.Graph) (discard func() error, err error) {
 	if f.data != "" {
-		return os.MkdirAll(f.data, 0o755)
+		return func() error { return nil }, os.MkdirAll(f.data, 0o755)
 	}
 	dir, err := os.MkdirTemp("", "millrace-"+g.Name+"-")
 	f.data = dir
-	return err
+	return func() error { return os.RemoveAll(dir) }, err
 }
 
 // openLog is the pipeline's cluster, what to say about it, and its end.
@@ -191,9 +195,9 @@ func (a *app) summary(g *dsl.Graph, s engine.Stats, took time.Duration, data str
 	}
 	fmt.Fprintln(w)
 	_ = printTable(w, rows)
-	fmt.Fprintf(w, "\n%s: %s rows in, %s out, %s late, %s errors in %s (%s rows/s), %d epochs\n",
+	fmt.Fprintf(w, "\n%s: %s rows in, %s out, %s late, %s errors in %s (%s rows/s), %s\n",
 		g.Name, thousands(s.RowsIn), thousands(s.RowsOut), thousands(s.Late), thousands(s.Errors),
-		took.Round(time.Millisecond), thousands(int64(float64(s.RowsIn)/took.Seconds())), s.Commits)
+		took.Round(time.Millisecond), thousands(int64(float64(s.RowsIn)/took.Seconds())), plural(int(s.Commits), "epoch", "epochs"))
 	for _, n := range s.Nodes {
 		if n.LastError != "" {
 			fmt.Fprintf(w, "last error at %s, row %s: %s\n", n.Name, n.LastErrorPosition, n.LastError)

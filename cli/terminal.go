@@ -23,6 +23,28 @@ func newTerminal(out, err io.Writer) *terminal {
 	return &terminal{out: out, err: err, live: isTerminal(err) && os.Getenv("TERM") != "dumb"}
 }
 
+// fit cuts a line that would wrap: what has wrapped cannot be drawn over. A width
+// of 0 is one that is not known.
+func fit(s string, width int) string {
+	if runes := []rune(s); width > 1 && len(runes) >= width {
+		return string(runes[:width-2]) + "…"
+	}
+	return s
+}
+
+// width is the terminal's now, in columns; 0 if it does not say.
+func (t *terminal) width() int {
+	f, ok := t.err.(*os.File)
+	if !ok {
+		return 0
+	}
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(size.Col)
+}
+
 // isTerminal says whether w is a terminal that a person looks at.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
@@ -65,6 +87,15 @@ func (t *terminal) clear() {
 	t.status = ""
 }
 
+// interrupt writes a message without waiting for its turn: rows may be stuck in a
+// pager that reads no more, and a second signal must still be heard.
+func (t *terminal) interrupt(s string) {
+	if t.live {
+		s = eraseLine + s
+	}
+	io.WriteString(t.err, s)
+}
+
 // errors is standard error for messages, above the progress line.
 func (t *terminal) errors() io.Writer { return errorWriter{t} }
 
@@ -88,7 +119,7 @@ func (t *terminal) hide() {
 
 func (t *terminal) draw() {
 	if t.live && t.status != "" {
-		io.WriteString(t.err, t.status)
+		io.WriteString(t.err, fit(t.status, t.width()))
 		t.shown = true
 	}
 }

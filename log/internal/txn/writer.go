@@ -132,6 +132,8 @@ func (w *writer) missing(j writeJob, outcomes []error) []TopicPartition {
 		p := j.Partitions[i]
 		switch {
 		case err == nil, errors.Is(err, coord.ErrNoPartition):
+		case w.ctx.Err() != nil:
+			missing = append(missing, p) // the node closes; the next start finds the decision in the log
 		case errors.Is(err, coord.ErrMarkerFenced):
 			w.logger.Warn("transaction marker came after its producer had moved on",
 				"transactional_id", j.TransactionalID, "topic", p.Topic, "partition", p.Partition)
