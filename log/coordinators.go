@@ -23,8 +23,8 @@ type coordinator interface {
 	Resigned(partition int32)
 }
 
-// leadership follows the metadata: it tells the coordinators which partitions of
-// their topics this node leads, and groups which topics are gone.
+// leadership follows the metadata and tells the coordinators which partitions of
+// their topics this node leads.
 //
 // Images come one after the other and some may be skipped, so what to tell is the
 // difference between the image and what was told before, never a single change.
@@ -35,8 +35,6 @@ type leadership struct {
 	topics   []coordinated
 	groups   *group.Coordinator
 	logger   *slog.Logger
-
-	known map[string]meta.ID // topics of the last image, by name
 }
 
 // coordinated is an internal topic and who keeps its state in it.
@@ -75,7 +73,7 @@ func (l *leadership) update(ctx context.Context) error {
 	for i := range l.topics {
 		errs = append(errs, l.elect(im, &l.topics[i]))
 	}
-	return errors.Join(append(errs, l.forget(ctx, im))...)
+	return errors.Join(errs...)
 }
 
 // elect compares who leads a coordinator's partitions with what it was told.
@@ -111,29 +109,9 @@ func (l *leadership) elect(im *meta.Image, c *coordinated) error {
 	return errors.Join(errs...)
 }
 
-// forget drops the committed offsets of topics that are gone. One that was created
-// again under its name is another topic: its offsets start over.
-func (l *leadership) forget(ctx context.Context, im *meta.Image) error {
-	var gone []string
-	for name, id := range l.known {
-		if t := im.TopicByName(name); t == nil || t.ID != id {
-			gone = append(gone, name)
-		}
-	}
-	known := make(map[string]meta.ID, im.TopicCount())
-	for t := range im.Topics() {
-		known[t.Name] = t.ID
-	}
-	l.known = known
-	if len(gone) == 0 {
-		return nil
-	}
-	return l.groups.TopicsDeleted(ctx, gone)
-}
-
-// forgetStrangers drops the committed offsets of topics that are not there: the life
-// before may have ended between a deletion and what follows from it, and a topic
-// that gets the name one day must start without a past.
+// forgetStrangers drops the committed offsets of topics that are not there. Who
+// deletes a topic drops them too, but the life before may have ended in between, and
+// a topic that gets the name one day must start without a past.
 func (l *leadership) forgetStrangers(ctx context.Context) error {
 	groups, err := l.listGroups(ctx)
 	if err != nil {

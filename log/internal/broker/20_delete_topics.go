@@ -8,8 +8,8 @@ import (
 	"github.com/millrace/millrace/log/internal/meta"
 )
 
-// DeleteTopics (key 20). The records are gone when the answer is there; the files
-// follow.
+// DeleteTopics (key 20). The records and what groups committed for them are gone
+// when the answer is there; the files follow.
 func init() {
 	register(spec{
 		key:         20,
@@ -30,6 +30,7 @@ func deleteTopics(ctx context.Context, c *call, req *kmsg.DeleteTopicsRequest) (
 	defer cancel()
 	results, err := c.opts.Meta.DeleteTopics(ctx, change)
 	c.settle(ctx)
+	c.forgetOffsets(ctx, results)
 
 	resp := req.ResponseKind().(*kmsg.DeleteTopicsResponse)
 	resp.Topics = []kmsg.DeleteTopicsResponseTopic{}
@@ -67,4 +68,22 @@ func namedIn(req *kmsg.DeleteTopicsRequest) []meta.TopicRef {
 		refs = append(refs, ref)
 	}
 	return refs
+}
+
+// forgetOffsets drops what groups have committed for deleted topics before the client
+// is told: whoever creates a topic of the same name after that, and commits, has
+// another topic, and must neither find the old offsets nor lose the new ones.
+func (c *call) forgetOffsets(ctx context.Context, results []meta.TopicResult) {
+	var names []string
+	for _, r := range results {
+		if r.Err == nil {
+			names = append(names, r.Topic.Name)
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	if err := c.opts.Groups.TopicsDeleted(ctx, names); err != nil {
+		c.opts.Logger.Warn("offsets of deleted topics are still there; the next start drops them", "topics", names, "error", err)
+	}
 }
