@@ -23,6 +23,9 @@ func TestPipelinesOfTheRepository(t *testing.T) {
 	}
 	validate := dsl.CompileSchema(t, schema)
 	for _, path := range append(files, "../pipeline.example.yaml") {
+		if _, err := os.Stat(filepath.Join(filepath.Dir(path), "main.go")); err == nil {
+			continue // a program with verbs of its own tests its pipeline with them
+		}
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
