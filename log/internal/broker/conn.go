@@ -191,20 +191,24 @@ func (c *conn) deadline(d time.Duration) {
 	}
 }
 
-// work is the worker.
+// work is the worker. After a request that has no answer it handles no other.
 func (c *conn) work() {
 	defer close(c.replies)
+	over := false
 	for f := range c.requests {
-		if c.replying.Err() != nil {
+		if over || c.replying.Err() != nil {
 			f.loan.release()
-			continue // drain
-		}
-		r, err := c.handle(f)
-		if err != nil {
-			c.fail(err)
 			continue
 		}
-		c.replies <- r
+		r, err := c.handle(f)
+		switch {
+		case err == nil:
+			c.replies <- r
+		case c.b.open.Err() != nil:
+			over = true // the node closes: what was answered before still leaves
+		default:
+			c.fail(err)
+		}
 	}
 }
 

@@ -150,6 +150,42 @@ func TestDrainAnswersWhatWasReadAndClosesTheRest(t *testing.T) {
 	}
 }
 
+// A JoinGroup that waits when the node closes has no answer. What was asked before it
+// on the connection has one all the same.
+func TestDrainAnswersWhatCameBeforeARequestThatWaits(t *testing.T) {
+	joining, commit := make(chan struct{}), make(chan struct{})
+	first := standIn{keyProduce, func(_ context.Context, _ *call, req kmsg.Request) (answer, error) {
+		return answer{later: func(context.Context) kmsg.Response {
+			<-commit
+			resp := req.ResponseKind().(*kmsg.ProduceResponse)
+			resp.Topics = []kmsg.ProduceResponseTopic{}
+			return resp
+		}}, nil
+	}}
+	waits := standIn{12, func(ctx context.Context, _ *call, _ kmsg.Request) (answer, error) {
+		close(joining)
+		<-ctx.Done()
+		return answer{}, ctx.Err()
+	}}
+	b, addr := testBroker(t, Limits{}, first, waits)
+	w := dial(t, addr)
+	w.send(frameOf(produceRequest(), 1))
+	w.send(frameOf(heartbeatRequest(), 2))
+	<-joining
+	drained := make(chan struct{})
+	go func() {
+		b.Drain(context.Background())
+		close(drained)
+	}()
+	<-b.open.Done()
+	close(commit)
+	if got, _ := w.receive(); got != 1 {
+		t.Fatalf("answer %d", got)
+	}
+	w.closed()
+	<-drained
+}
+
 func TestConnectionsAreCounted(t *testing.T) {
 	_, addr := testBroker(t, Limits{Connections: 2})
 	first, second := dial(t, addr), dial(t, addr)
