@@ -45,8 +45,8 @@ type Options struct {
 	Sync Sync
 	// SyncInterval is the time between syncs under SyncInterval; 0 means 100 ms.
 	SyncInterval time.Duration
-	// NodeID is this node's id in the cluster, from 1; 0 means 1. A directory keeps
-	// the id it was made with and refuses another.
+	// NodeID is this node's id in the cluster, from 1; 0 means the directory's own,
+	// and 1 for a new directory. A directory refuses another id than its own.
 	NodeID int32
 	// NoAutoCreate turns off the creation of topics that a client asks metadata of
 	// (Kafka's auto.create.topics.enable=false).
