@@ -117,6 +117,45 @@ func (m *Mem) CrashClone(rng *rand.Rand) *Mem {
 	return clone
 }
 
+// KillClone is the disk as a killed process leaves it: everything written is there,
+// and what no crash would be sure to keep is still that. The Mem itself goes on
+// unharmed. The clone has the same limit, no hook and no locks.
+func (m *Mem) KillClone() *Mem {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	done := map[*inode]*inode{}
+	clone := &Mem{root: m.root.fork(done), locked: map[string]struct{}{}, limit: m.limit, used: m.used}
+	for _, change := range m.pending {
+		edits := make(nameChange, len(change))
+		for i, e := range change {
+			edits[i] = nameEdit{e.dir.fork(done), e.name, e.to.fork(done)}
+		}
+		clone.pending = append(clone.pending, edits)
+	}
+	return clone
+}
+
+// fork copies an inode and everything below it, once.
+func (n *inode) fork(done map[*inode]*inode) *inode {
+	if n == nil || done[n] != nil {
+		return done[n]
+	}
+	out := &inode{isDir: n.isDir, links: n.links, mod: n.mod}
+	done[n] = out
+	if !n.isDir {
+		out.content = n.content.fork()
+		return out
+	}
+	out.names, out.kept = map[string]*inode{}, map[string]*inode{}
+	for name, child := range n.names {
+		out.names[name] = child.fork(done)
+	}
+	for name, child := range n.kept {
+		out.kept[name] = child.fork(done)
+	}
+	return out
+}
+
 func touches(lost map[nameKey]bool, change nameChange) bool {
 	for _, e := range change {
 		if lost[e.key()] {

@@ -65,6 +65,30 @@ func TestCrashMayLoseBytesWithoutSync(t *testing.T) {
 	}
 }
 
+// TestKillKeepsWhatWasWritten: a kill loses nothing, but a power cut after it does
+// what it would have done before.
+func TestKillKeepsWhatWasWritten(t *testing.T) {
+	m := NewMem()
+	must(t, WriteFile(m, "synced", []byte("ab")))
+	put(t, m, "f", "x", false)
+	must(t, m.Rename("synced", "moved"))
+	killed := m.KillClone()
+	put(t, m, "f", "changed", true) // not in the clone
+	if got := contents("f")(killed) + contents("moved")(killed); got != "xab" {
+		t.Fatal(got)
+	}
+	seen := clones(killed, func(m *Mem) string { return contents("f")(m) + "," + contents("moved")(m) })
+	for _, want := range []string{"missing,missing", "x,ab", ",ab", "missing,ab"} {
+		if seen[want] == 0 {
+			t.Errorf("never %q in %v", want, seen)
+		}
+	}
+	must(t, killed.SyncDir("/"))
+	if seen := clones(killed, contents("moved")); seen["ab"] != 200 {
+		t.Fatal(seen)
+	}
+}
+
 func TestRenameIsAtomic(t *testing.T) {
 	m := NewMem()
 	must(t, WriteFile(m, "old", []byte("1")))

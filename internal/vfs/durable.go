@@ -12,15 +12,24 @@ import (
 // crash such a file may be left behind; it is garbage.
 const TempSuffix = ".tmp"
 
-// MkdirAll makes dir and its parents durably: it syncs the parent of everything
-// that it had to make. FS.MkdirAll alone leaves directories that a crash forgets.
+// MkdirAll makes dir and its parents durably. FS.MkdirAll alone leaves directories
+// that a crash forgets.
+//
+// A directory that is there already may have been made by a process that was
+// killed before it could sync the parent. So the parent is synced in any case, and
+// on the way down that of the first directory that is there.
 func MkdirAll(fsys FS, dir string) error {
-	if _, err := fsys.Stat(dir); err == nil {
+	parent := filepath.Dir(dir)
+	_, err := fsys.Stat(dir)
+	if err == nil {
+		if err := fsys.SyncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err // where we may not look, we did not make anything either
+		}
 		return nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	parent := filepath.Dir(dir)
 	if parent != dir {
 		if err := MkdirAll(fsys, parent); err != nil {
 			return err

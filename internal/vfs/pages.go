@@ -1,6 +1,9 @@
 package vfs
 
-import "math/rand/v2"
+import (
+	"maps"
+	"math/rand/v2"
+)
 
 const pageSize = 4096
 
@@ -78,6 +81,17 @@ func (f *pagedFile) touch(i int64) {
 func (f *pagedFile) sync() {
 	f.keptSize = f.size
 	clear(f.old)
+}
+
+// fork is a copy with the same past.
+func (f *pagedFile) fork() pagedFile {
+	out := *f
+	out.pages = make([][]byte, len(f.pages))
+	for i, page := range f.pages {
+		out.pages[i] = append([]byte(nil), page...)
+	}
+	out.old = maps.Clone(f.old) // old pages are never written to
+	return out
 }
 
 // crash draws what is left after a power cut; the result is durable.

@@ -24,7 +24,9 @@ import (
 //     without a hole.
 //  3. The log opens: a crash is never taken for damage. It also opens if power is
 //     cut again while it recovers.
-//  4. Caches do not matter: without them producers, transactions, epochs and times
+//  4. If the process is killed there instead, nothing that was written is lost, and
+//     what it finds when it starts again survives a power cut after that.
+//  5. Caches do not matter: without them producers, transactions, epochs and times
 //     are the same.
 func TestCrashAtEveryCall(t *testing.T) {
 	for _, policy := range []SyncPolicy{Always, OS} {
@@ -45,6 +47,7 @@ type crashWorkload struct {
 	fs     *vfs.Mem
 	policy SyncPolicy
 	node   *node
+	life   *process // what node uses of fs until it is killed
 
 	mu         sync.Mutex // guards what follows: the hook runs in the commit loop, too
 	log        *Log       // nil while it is being opened
@@ -94,7 +97,8 @@ func (w *crashWorkload) run(ops int) {
 }
 
 func (w *crashWorkload) reopen() {
-	n, err := tryDisk(w.fs, w.options)
+	w.life = &process{FS: w.fs}
+	n, err := tryDisk(w.life, w.options)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -137,6 +141,23 @@ func (w *crashWorkload) step() {
 	case 6:
 		w.close()
 		w.reopen()
+	case 7:
+		w.kill()
+	}
+}
+
+// kill ends the process but not the machine: what was written is there, though not
+// all of it is on the disk.
+func (w *crashWorkload) kill() {
+	w.mu.Lock()
+	start, end := w.log.LogStart(), w.log.LogEnd()
+	w.floor = w.log.Durable()
+	w.log = nil
+	w.mu.Unlock()
+	w.life.kill()
+	w.reopen()
+	if w.log.LogStart() != start || w.log.LogEnd() != end {
+		w.t.Fatalf("offsets %d to %d after a kill, %d to %d before", w.log.LogStart(), w.log.LogEnd(), start, end)
 	}
 }
 
@@ -237,6 +258,9 @@ func (w *crashWorkload) cut(op vfs.Op, name string) {
 	if err := e.check(clone, w.clones, w.options, 1); err != nil && w.failed == nil {
 		w.failed = fmt.Errorf("cut %d, before %v of %s: %w", w.cuts, op, name, err)
 	}
+	if err := e.checkKill(w.fs.KillClone(), w.clones, w.options); err != nil && w.failed == nil {
+		w.failed = fmt.Errorf("kill %d, before %v of %s: %w", w.cuts, op, name, err)
+	}
 }
 
 // batchStart is where the batch that holds an offset begins.
@@ -299,6 +323,25 @@ func (e *crashExpect) check(fs *vfs.Mem, rng *rand.Rand, options func(*Options),
 		}
 	}
 	return nil
+}
+
+// checkKill starts again after a kill, and cuts the power once the log is open.
+func (e *crashExpect) checkKill(fs *vfs.Mem, rng *rand.Rand, options func(*Options)) error {
+	n, l, err := e.open(fs, options)
+	if err != nil {
+		return err
+	}
+	after := *e
+	after.floor, after.startLow, after.startHigh = l.LogEnd(), l.LogStart(), l.LogStart()
+	clone := fs.CrashClone(rng)
+	if err := n.Close(-1); err != nil {
+		return err
+	}
+	n, _, err = after.open(clone, options)
+	if err != nil {
+		return fmt.Errorf("power cut after a kill: %w", err)
+	}
+	return n.Close(-1)
 }
 
 // open recovers a disk and compares its log with what may be there.

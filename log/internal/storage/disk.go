@@ -106,6 +106,10 @@ func (d *Disk) open() (err error) {
 	if d.identity, err = identify(&d.o); err != nil {
 		return err
 	}
+	// A process that was killed may have left names here that are not on the disk.
+	if err := d.o.FS.SyncDir(d.o.Dir); err != nil {
+		return err
+	}
 	for _, dir := range []string{topicsDir, journalDir, quarantineDir} {
 		if err := vfs.MkdirAll(d.o.FS, d.o.Dir+"/"+dir); err != nil {
 			return err

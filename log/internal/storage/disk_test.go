@@ -124,6 +124,53 @@ func TestDeletionSurvivesCrashes(t *testing.T) {
 	}
 }
 
+// TestKilledWhileOpening kills the process at every call of its first start, starts
+// again, and cuts the power: directories and files that the first one made and did
+// not sync must be synced by the second, which finds them there.
+func TestKilledWhileOpening(t *testing.T) {
+	rng := randomSource(t)
+	for calls := 1; ; calls++ {
+		m := vfs.NewMem()
+		first := &process{FS: m, left: calls}
+		n, err := tryDisk(first)
+		if err == nil {
+			var l *Log
+			if l, err = n.OpenLog(topic, 0, Config{}); err == nil {
+				var ticket Ticket
+				if ticket, err = l.Append(plainBatch("first"), AppendOptions{LeaderEpoch: 1}); err == nil {
+					err = l.WaitDurable(t.Context(), ticket.LastOffset+1)
+				}
+			}
+		}
+		first.kill()
+		second := openDisk(t, m)
+		l := openTestLog(t, second, Config{})
+		ticket, aerr := l.Append(plainBatch("second"), AppendOptions{LeaderEpoch: 2})
+		if aerr != nil {
+			t.Fatal(aerr)
+		}
+		durable(t, l, ticket.LastOffset+1)
+		for range 4 {
+			third, terr := tryDisk(m.CrashClone(rng))
+			if terr != nil {
+				t.Fatalf("killed at call %d: %v", calls, terr)
+			}
+			if third.Identity().DirectoryID != second.Identity().DirectoryID {
+				t.Fatalf("killed at call %d: another directory id", calls)
+			}
+			if l := openTestLog(t, third, Config{}); l.LogEnd() != ticket.LastOffset+1 || l.LeaderEpoch() != 2 {
+				t.Fatalf("killed at call %d: ends at %d, %d was acknowledged", calls, l.LogEnd(), ticket.LastOffset+1)
+			}
+			if err := third.Close(1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err == nil {
+			return // it lived to the end
+		}
+	}
+}
+
 func TestCloseTwice(t *testing.T) {
 	n := openDisk(t, vfs.NewMem())
 	openTestLog(t, n, Config{})
