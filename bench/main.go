@@ -25,6 +25,8 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+
+	"github.com/millrace/millrace/internal/ballast"
 )
 
 // config is what the flags say.
@@ -50,7 +52,7 @@ func main() {
 	flag.StringVar(&c.dir, "dir", "", "where the log goes (default: a temporary directory, removed at the end)")
 	flag.StringVar(&c.out, "json", "bench-result.json", "file for the results; empty for none")
 	flag.StringVar(&c.sync, "sync", "always", "sync policy of the log: always, interval or os")
-	flag.StringVar(&c.cpuProfile, "cpuprofile", "", "write a processor profile of Millrace's timed runs to FILE.scenario")
+	flag.StringVar(&c.cpuProfile, "cpuprofile", "", "write processor profiles of Millrace's timed runs to FILE.scenario.1, .2, …")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -73,6 +75,7 @@ func run(ctx context.Context, c config) error {
 	if c.quick {
 		c.rows, c.naiveRows, c.pairs = min(c.rows, 500_000), min(c.naiveRows, 150_000), 1
 	}
+	defer ballast.Load(ballast.Size)() // as the millrace command does; the naive program has it too
 	rep := newReport(c)
 	ran := false
 	for _, s := range scenarios {

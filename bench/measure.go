@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -59,21 +60,28 @@ func (r *result) add(s sample) {
 
 // sample runs a side once.
 func (b *bed) sample(s side, try int) (got sample, err error) {
-	if b.cpuProfile != "" && s.profile && try == 1 {
-		f, err := os.Create(b.cpuProfile + "." + b.scenario)
-		if err != nil {
-			return got, err
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return got, err
-		}
-		defer pprof.StopCPUProfile()
+	run := s.run
+	if b.cpuProfile != "" && s.profile && try > 0 {
+		run = func() error { return profiled(fmt.Sprintf("%s.%s.%d", b.cpuProfile, b.scenario, try), s.run) }
 	}
-	if got, err = measure(s.run); err != nil || s.check == nil {
+	if got, err = measure(run); err != nil || s.check == nil {
 		return got, err
 	}
 	return got, s.check()
+}
+
+// profiled runs do with a processor profile of it in a file.
+func profiled(file string, do func() error) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	err = do()
+	pprof.StopCPUProfile()
+	return errors.Join(err, f.Close())
 }
 
 // sample is what one run took.
