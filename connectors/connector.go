@@ -144,9 +144,13 @@ const (
 	ExactlyOnce Guarantee = iota
 	// AtLeastOnce: a crash may repeat the last epoch's rows.
 	AtLeastOnce
+	// AtMostOnce: a crash may lose the last epoch's rows.
+	AtMostOnce
 )
 
-func (g Guarantee) String() string { return [...]string{"exactly once", "at least once"}[g] }
+func (g Guarantee) String() string {
+	return [...]string{"exactly once", "at least once", "at most once"}[g]
+}
 
 // SinkSpec declares a sink verb. The common keys key and format are the dsl's.
 type SinkSpec struct {
@@ -216,7 +220,8 @@ type StagedSink interface {
 	Close() error
 }
 
-// AfterCommitSink acts on rows after their epoch has committed, at least once.
+// AfterCommitSink acts on rows after their epoch has committed. Nothing keeps
+// them for it: a crash between the commit and the act loses them.
 type AfterCommitSink interface {
 	// Write keeps a copy of the rows, encoded.
 	Write(b *columnar.Batch, rowError func(row int32, err error)) error

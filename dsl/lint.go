@@ -148,7 +148,8 @@ func stated(c spec.Config, name string) bool {
 
 func (l *linter) sink(n *Node) {
 	if n.Kind == Sink && n.Sink.Guarantee != connectors.ExactlyOnce {
-		l.warn(n.Pos, "guarantee", "%s writes %s: after a crash it may repeat rows", n.Name, n.Sink.Guarantee)
+		verbs := map[connectors.Guarantee]string{connectors.AtLeastOnce: "repeat", connectors.AtMostOnce: "lose"}
+		l.warn(n.Pos, "guarantee", "%s writes %s: after a crash it may %s rows of the last epoch", n.Name, n.Sink.Guarantee, verbs[n.Sink.Guarantee])
 	}
 }
 

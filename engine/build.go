@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"maps"
 
 	"github.com/millrace/millrace/connectors"
 	"github.com/millrace/millrace/dsl"
@@ -202,7 +201,7 @@ func (b *builder) split(f *fragment, src connectors.Source, s connectors.Split, 
 	}
 	t := &splitTask{
 		node: n, split: s, key: key, reader: reader, chain: c, gate: g, stats: b.p.stats[n],
-		pulse: b.p.pulse, peers: peers, maxSkew: b.p.graph.MaxSkew.Microseconds(), replay: maps.Clone(at.replay), position: append([]byte(nil), at.position...),
+		pulse: b.p.pulse, peers: peers, maxSkew: b.p.graph.MaxSkew.Microseconds(), position: append([]byte(nil), at.position...),
 	}
 	if at.position == nil {
 		t.position = nil

@@ -30,7 +30,7 @@ func (p *Pipeline) worthCommitting(meet *rendezvous) bool {
 	}
 	for _, s := range meet.splits {
 		at := p.positions[s.key]
-		if s.rows > 0 || len(s.advances) > 0 || string(at.position) != string(s.position) || s.watermark > at.since() {
+		if s.rows > 0 || string(at.position) != string(s.position) || s.watermark > at.since() {
 			return true
 		}
 	}
@@ -45,11 +45,16 @@ func (s splitState) since() int64 {
 	return s.watermark
 }
 
+// refreshEvery is how often positions are committed that have not changed. A
+// cluster forgets offsets that nobody has committed for long, a week by default.
+const refreshEvery = time.Hour
+
 // commit makes the epoch visible: staged sinks prepare, positions and handles go
 // into the transaction, the offsets go last, then the transaction commits. The
 // order is the promise: everything that the commit makes true is durable before.
 func (p *Pipeline) commit(ctx context.Context, e *epoch, meet *rendezvous) error {
 	began := time.Now()
+	p.refresh = began.Sub(p.refreshed) >= refreshEvery
 	o := &outcome{epoch: e.number, positions: maps.Clone(p.positions), handles: maps.Clone(p.handles), staged: map[string][]byte{}, ended: true}
 	offsets, err := p.record(ctx, o, meet)
 	if err != nil {
@@ -63,6 +68,9 @@ func (p *Pipeline) commit(ctx context.Context, e *epoch, meet *rendezvous) error
 		return fmt.Errorf("commit epoch %d: %w", e.number, err)
 	}
 	p.landed = o.epoch
+	if p.refresh {
+		p.refreshed = began
+	}
 	if err := p.apply(ctx, o); err != nil {
 		return err
 	}
@@ -110,16 +118,11 @@ func (p *Pipeline) record(ctx context.Context, o *outcome, meet *rendezvous) (ma
 
 func (p *Pipeline) recordSplit(o *outcome, s splitReport, offsets map[client.TopicPartition]client.Committed) error {
 	was := o.positions[s.key]
-	now := splitState{known: true, position: s.position, watermark: s.watermark, replay: was.replay}
+	now := splitState{known: true, position: s.position, watermark: s.watermark}
 	o.positions[s.key] = now
 	o.rows += s.rows
 	o.ended = o.ended && s.ended
-	for _, a := range s.advances {
-		if err := p.write(idleRecordKey(s.key, a.position), idleRecord{a.watermark}); err != nil {
-			return err
-		}
-	}
-	if was.known && string(was.position) == string(now.position) && was.watermark == now.watermark {
+	if !p.refresh && was.known && string(was.position) == string(now.position) && was.watermark == now.watermark {
 		return nil
 	}
 	// A partition from which nothing was read yet has no offset to commit, but is

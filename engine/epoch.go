@@ -49,16 +49,8 @@ type splitReport struct {
 	key       splitKey
 	position  []byte // nil: nothing was read yet
 	watermark int64
-	advances  []idleAdvance // of this epoch
 	ended     bool
 	rows      int64 // rows read in this epoch
-}
-
-// idleAdvance is a watermark that the clock, not a row, moved. It is input, and
-// committed like a row: a replay that reaches the position applies it there.
-type idleAdvance struct {
-	position  []byte
-	watermark int64
 }
 
 // splitKey names a split of a source node.

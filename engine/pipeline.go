@@ -90,8 +90,10 @@ type Pipeline struct {
 	positions   map[splitKey]splitState
 	handles     map[string][]byte // of staged sinks
 	topicSplits map[splitKey]client.TopicPartition
-	doubtful    *outcome // an epoch whose commit has no known outcome
-	landed      uint64   // an epoch that has committed and that tasks do not know of yet; 0: none
+	doubtful    *outcome  // an epoch whose commit has no known outcome
+	refresh     bool      // the open epoch commits all positions, changed or not
+	refreshed   time.Time // when one did
+	landed      uint64    // an epoch that has committed and that tasks do not know of yet; 0: none
 
 	pulse          pulse
 	uncommitted    atomic.Int64 // bytes written in the open epoch
@@ -112,7 +114,6 @@ type splitState struct {
 	known     bool
 	position  []byte
 	watermark int64
-	replay    map[string]int64
 }
 
 // errStopped ends a run that was asked to end.

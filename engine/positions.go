@@ -15,10 +15,9 @@ import (
 // Beside its outputs, a pipeline keeps two topics of its own: the changelog of its
 // state, and <pipeline>.splits, compacted, one partition, with keyed JSON records:
 //
-//	epoch                        what the last epoch holds: its number and the offsets
-//	split/<source>/<split>       position and watermark of a split that is no topic's
-//	sink/<name>                  handle of a staged sink's last Prepare
-//	idle/<source>/<split>/<pos>  a watermark that the clock moved at that position
+//	epoch                   what the last epoch holds: its number and the offsets
+//	split/<source>/<split>  position and watermark of a split that is no topic's
+//	sink/<name>             handle of a staged sink's last Prepare
 //
 // They are written in the epoch's transaction. Positions in topics are the
 // group's committed offsets, whose metadata string carries epoch and watermark.
@@ -48,17 +47,10 @@ type sinkRecord struct {
 	Handle []byte `json:"handle"`
 }
 
-type idleRecord struct {
-	Watermark int64 `json:"watermark"`
-}
-
 const epochKey = "epoch"
 
 func splitRecordKey(k splitKey) string { return "split/" + k.source + "/" + escape(k.split) }
 func sinkRecordKey(name string) string { return "sink/" + name }
-func idleRecordKey(k splitKey, position []byte) string {
-	return "idle/" + k.source + "/" + escape(k.split) + "/" + base64.RawURLEncoding.EncodeToString(position)
-}
 
 // escape keeps the slashes of a split's id, such as a file's path, apart from
 // those of the key.
@@ -100,13 +92,15 @@ func topicOffset(position []byte) (int64, error) {
 type splitsLog struct {
 	epoch  epochRecord
 	splits map[splitKey]splitState
-	idle   map[splitKey]map[string]int64
 	sinks  map[string][]byte
 }
 
-// apply takes one record; a nil value is a tombstone.
+// apply takes one record. A nil value is a tombstone; the engine writes none.
 func (l *splitsLog) apply(key, value []byte) error {
 	kind, rest, _ := strings.Cut(string(key), "/")
+	if value == nil {
+		return nil // of a split or sink that somebody has forgotten on purpose
+	}
 	var err error
 	switch kind {
 	case epochKey:
@@ -118,8 +112,6 @@ func (l *splitsLog) apply(key, value []byte) error {
 		if err = json.Unmarshal(value, &r); err == nil {
 			l.sinks[rest] = r.Handle
 		}
-	case "idle":
-		err = l.applyIdle(rest, value)
 	default:
 		err = fmt.Errorf("unknown kind")
 	}
@@ -147,34 +139,9 @@ func (l *splitsLog) applySplit(rest string, value []byte) error {
 	return nil
 }
 
-func (l *splitsLog) applyIdle(rest string, value []byte) error {
-	parts := strings.Split(rest, "/")
-	if len(parts) != 3 {
-		return fmt.Errorf("its key has %d parts", len(parts))
-	}
-	split, err := unescape(parts[1])
-	if err != nil {
-		return err
-	}
-	pos, err := unescape(parts[2])
-	if err != nil {
-		return err
-	}
-	var r idleRecord
-	if err := json.Unmarshal(value, &r); err != nil {
-		return err
-	}
-	k := splitKey{parts[0], split}
-	if l.idle[k] == nil {
-		l.idle[k] = map[string]int64{}
-	}
-	l.idle[k][pos] = r.Watermark
-	return nil
-}
-
 // readSplits replays the splits topic up to its high watermark of now.
 func (p *Pipeline) readSplits(ctx context.Context) (*splitsLog, error) {
-	l := &splitsLog{splits: map[splitKey]splitState{}, idle: map[splitKey]map[string]int64{}, sinks: map[string][]byte{}}
+	l := &splitsLog{splits: map[splitKey]splitState{}, sinks: map[string][]byte{}}
 	err := p.replay(ctx, map[client.TopicPartition]int64{p.home(): 0}, func(_ client.TopicPartition, key, value []byte) error {
 		return l.apply(key, value)
 	})

@@ -56,6 +56,9 @@ func (r *run) takeOver() error {
 		if r.stopped() {
 			return errStopped
 		}
+		if errors.Is(err, client.ErrFenced) {
+			return r.displaced(err)
+		}
 		if !retriable(err) && !lostGroup(err) {
 			return fmt.Errorf("take over: %w", err)
 		}
@@ -225,7 +228,7 @@ func (r *run) afterFailure(err error) error {
 		return nil
 	case errors.As(err, &member):
 		if errors.Is(err, client.ErrFenced) {
-			return fmt.Errorf("another process runs worker %s of this pipeline: %w", p.options.Worker, err)
+			return r.displaced(err)
 		}
 		r.owned = false
 		return nil
@@ -238,6 +241,11 @@ func (r *run) afterFailure(err error) error {
 		return r.pause(err)
 	}
 	return err
+}
+
+// displaced is the end of a worker whose place another process has taken.
+func (r *run) displaced(err error) error {
+	return fmt.Errorf("another process runs worker %s of pipeline %s now, so this one has ended; give each process its own worker name: %w", r.p.options.Worker, r.p.plan.graph.Name, err)
 }
 
 // afterNodeFailure has the epoch run again, with the failed node row by row.

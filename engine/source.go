@@ -41,10 +41,8 @@ type splitTask struct {
 
 	// Since the last barrier:
 	position  []byte
-	advances  []idleAdvance
 	rows      int64
-	replay    map[string]int64 // position -> watermark, idle advances of an earlier life
-	committed []byte           // position to confirm to the reader, once the gate is open
+	committed []byte // position to confirm to the reader, once the gate is open
 
 	dirty   atomic.Bool  // something was read since the last barrier
 	drained atomic.Bool  // the last read had nothing more behind it
@@ -202,19 +200,13 @@ func (s *splitTask) deliver(rd *connectors.Read) error {
 	return s.sendWatermark()
 }
 
-// idle lets the clock move a silent split's watermark, or repeats what it did in
-// an earlier life at this position.
+// idle lets the clock move a silent split's watermark. The epoch commits it with
+// the split's position, like what a row does to it.
 func (s *splitTask) idle(atEnd bool) {
-	if w, ok := s.replay[string(s.position)]; ok {
-		s.clock.raise(w)
-	}
 	now := time.Now()
-	moved := s.clock.tick(now, atEnd)
+	s.clock.tick(now, atEnd)
 	if s.clock.watermark == columnar.MinTime && atEnd {
-		moved = s.clock.lean(now, s.peers.least())
-	}
-	if moved {
-		s.advances = append(s.advances, idleAdvance{append([]byte(nil), s.position...), s.clock.watermark})
+		s.clock.lean(now, s.peers.least())
 	}
 }
 
@@ -234,12 +226,12 @@ func (s *splitTask) endEpoch(req *barrierRequest) error {
 	if err := s.chain.barrier(req.epoch.number); err != nil {
 		return err
 	}
-	report := splitReport{key: s.key, watermark: s.clock.watermark, advances: s.advances, ended: s.ended.Load(), rows: s.rows}
+	report := splitReport{key: s.key, watermark: s.clock.watermark, ended: s.ended.Load(), rows: s.rows}
 	if s.position != nil {
 		report.position = append([]byte(nil), s.position...)
 		s.committed = report.position
 	}
-	s.advances, s.rows = nil, 0
+	s.rows = 0
 	s.dirty.Store(false)
 	s.gate.prev = req.epoch
 	req.meet.split(report)

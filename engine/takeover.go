@@ -169,11 +169,6 @@ func (p *Pipeline) loadPositions(ctx context.Context, offsets map[client.TopicPa
 		}
 		p.positions[k] = s
 	}
-	for k, advances := range log.idle {
-		s := p.positions[k]
-		s.replay = advances
-		p.positions[k] = s
-	}
 	if p.options.AtLeastOnce {
 		return nil // the offsets are not written together with the epoch record
 	}

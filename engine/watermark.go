@@ -14,8 +14,8 @@ import (
 // open for ever. It does not leave the minimum over the splits (a row that then
 // came would be late although it was not); instead its watermark advances with
 // the time that passes, from where it stood. What the clock added is input like a
-// row: it is committed with the epoch (see Advance), so that a replay closes the
-// same windows at the same offsets.
+// row: it is committed with the epoch, beside the position at which it stood, so that
+// what is done again after a crash starts from the same watermark.
 type splitClock struct {
 	outOfOrder int64 // microseconds
 	idle       time.Duration
@@ -53,7 +53,7 @@ func (c *splitClock) observe(eventTimes, before []int64) {
 }
 
 // idleStep is the most often that a silent split's watermark advances: each
-// advance is a record in the epoch's transaction.
+// advance makes an epoch that is committed.
 const idleStep = time.Second
 
 // tick tells the clock what the last read said and advances an idle split. It

@@ -1,7 +1,9 @@
 package codec
 
 import (
+	"bytes"
 	"math"
+	"math/bits"
 
 	"github.com/millrace/millrace/operators/columnar"
 )
@@ -50,47 +52,48 @@ const (
 	opInt                 // digits, for a column of Int64 or Timestamp
 	opString              // for a column of String
 	opSkipString          // a string that is not wanted
+	opSkipDigits          // digits that are not wanted
 )
 
-// matcher compares a short text by words, which is cheaper than a call.
+// matcher compares a short text as two words, its first and its last eight bytes,
+// which overlap if it has fewer than sixteen. That is cheaper than a call, and it
+// has no branch on the length.
 type matcher struct {
-	text       []byte
-	head, tail uint64 // the first bytes and, above 8, the last 8
-	mask       uint64 // of head
+	text           []byte
+	size           int
+	need           int // bytes that the two words need
+	head, headMask uint64
+	last, lastMask uint64
+	lastAt         int
+	long           bool // there are bytes between the two words
 }
 
 func newMatcher(text []byte) matcher {
-	m := matcher{text: text, mask: ^uint64(0)}
+	m := matcher{text: text, size: len(text), need: max(len(text), 8), headMask: ^uint64(0)}
 	var first [8]byte
 	copy(first[:], text)
 	m.head = word(first[:], 0)
-	if len(text) < 8 {
-		m.mask = 1<<(8*len(text)) - 1
-	} else {
-		m.tail = word(text, len(text)-8)
+	if m.size < 8 {
+		m.headMask = 1<<(8*m.size) - 1
 	}
+	m.last, m.lastMask = m.head, m.headMask
+	if m.size > 8 {
+		m.lastAt = m.size - 8
+		m.last, m.lastMask = word(text, m.lastAt), ^uint64(0)
+	}
+	m.long = m.size > 16
 	return m
 }
 
-// at is the index after the text if it stands at p, 0 otherwise; p+8 must be
-// within v or the answer may be 0.
-func (m *matcher) at(v []byte, p int) int {
-	end := p + len(m.text)
-	if p+8 > len(v) || end > len(v) || (word(v, p)^m.head)&m.mask != 0 {
-		return 0
+// at says whether the text stands at p.
+func (m *matcher) at(v []byte, p int) bool {
+	if p+m.need > len(v) {
+		return bytes.HasPrefix(v[p:], m.text)
 	}
-	switch n := len(m.text); {
-	case n <= 8:
-	case n <= 16:
-		if word(v, end-8) != m.tail {
-			return 0
-		}
-	default:
-		if string(v[p+8:end]) != string(m.text[8:]) {
-			return 0
-		}
+	if (word(v, p)^m.head)&m.headMask|(word(v, p+m.lastAt)^m.last)&m.lastMask != 0 {
+		return false
 	}
-	return end
+	return !m.long || string(v[p+8:p+m.lastAt]) == string(m.text[8:m.lastAt])
 }
 
 func (l *layout) forget() {
@@ -128,8 +131,11 @@ func (l *layout) finish(tail []byte) {
 // opOf is the quick way for a value that begins with c.
 func (d *jsonDecoder) opOf(field int, c byte) layoutOp {
 	if field == skipped {
-		if c == '"' {
+		switch {
+		case c == '"':
 			return opSkipString
+		case c-'0' <= 9:
+			return opSkipDigits
 		}
 		return opValue
 	}
@@ -148,7 +154,10 @@ func (d *jsonDecoder) quick(v []byte) bool {
 	p := 0
 	for i := range d.layout.parts {
 		part := &d.layout.parts[i]
-		if p = part.at(v, p); p == 0 || p >= len(v) {
+		if !part.at(v, p) {
+			return false
+		}
+		if p += part.size; p >= len(v) {
 			return false
 		}
 		switch part.op {
@@ -178,6 +187,11 @@ func (d *jsonDecoder) quick(v []byte) bool {
 				return false
 			}
 			continue
+		case opSkipDigits:
+			if end := skipDigits(v, p); end > p {
+				p = end
+				continue
+			}
 		}
 		var err error
 		if p, err = d.value(part.field, v, p); err != nil {
@@ -200,16 +214,39 @@ const maxScaled = math.MaxInt64 / 1_000_000
 // shortDigits reads a number of 1 to 18 digits and nothing else, as nearly all
 // are; end is 0 for any other. What follows must be the layout's, which is
 // neither a digit nor a fraction.
+//
+// How many digits a number has is what a branch predictor cannot know, so up to
+// eight of them are found, aligned and added up without a branch.
 func shortDigits(v []byte, p int) (n int64, end int) {
-	start := p
-	if p+8 <= len(v) {
-		if x := word(v, p); allDigits(x) {
-			n = eightDigits(x)
-			p += 8
-		}
+	if p+8 > len(v) || v[p] == '0' {
+		return fewDigits(v, p, 0, p)
 	}
+	x := word(v, p) ^ ones*'0'
+	count := leadingDigits(x)
+	if count < 8 {
+		if count == 0 {
+			return 0, 0
+		}
+		return eightDigits(x << (64 - 8*count)), p + count
+	}
+	n = eightDigits(x)
+	if p+16 > len(v) {
+		return fewDigits(v, p+8, n, p)
+	}
+	x = word(v, p+8) ^ ones*'0'
+	if count = leadingDigits(x); count == 8 {
+		return fewDigits(v, p+8, n, p)
+	}
+	return n*tens[count] + eightDigits(x<<(64-8*count)), p + 8 + count
+}
+
+var tens = [8]int64{1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000}
+
+// fewDigits is shortDigits byte by byte, for a number that began at start and
+// whose digits before p make n.
+func fewDigits(v []byte, p int, n int64, start int) (int64, int) {
 	for p < len(v) && v[p]-'0' <= 9 {
-		n = n*10 + int64(v[p]-'0')
+		n = n*10 + int64(v[p]-'0') // may wrap; then there are too many digits
 		p++
 	}
 	if digits := p - start; digits == 0 || digits > 18 || v[start] == '0' && digits > 1 {
@@ -218,15 +255,30 @@ func shortDigits(v []byte, p int) (n int64, end int) {
 	return n, p
 }
 
-// allDigits says whether eight bytes are all '0' to '9': their upper halves are 3,
-// also after adding 6.
-func allDigits(x uint64) bool {
-	return x&(ones*0xf0)|(x+ones*6)&(ones*0xf0)>>4 == ones*0x33
+// skipDigits is the index after digits, p if there are none.
+func skipDigits(v []byte, p int) int {
+	for p+8 <= len(v) {
+		count := leadingDigits(word(v, p) ^ ones*'0')
+		p += count
+		if count < 8 {
+			return p
+		}
+	}
+	for p < len(v) && v[p]-'0' <= 9 {
+		p++
+	}
+	return p
+}
+
+// leadingDigits is how many of eight bytes, from the lowest on, are digits; of
+// each byte '0' has been taken away with an exclusive or. What is above 9 gets its
+// top bit by adding 0x76; a carry runs upwards, where it does not matter.
+func leadingDigits(x uint64) int {
+	return bits.TrailingZeros64((x+ones*0x76|x)&tops) / 8
 }
 
 // eightDigits adds neighbours up: digits to pairs, pairs to fours, fours to eight.
 func eightDigits(x uint64) int64 {
-	x -= ones * '0'
 	x = x*10 + x>>8
 	const low = 0x000000ff000000ff
 	return int64(((x&low)*(100+1000000<<32) + (x>>16&low)*(1+10000<<32)) >> 32)

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math/bits"
@@ -60,27 +61,41 @@ func plainString(v []byte, p int) (end int, ok bool) {
 }
 
 // skipString is the index after the string whose first byte is at p; 0 if it is
-// not closed. Its contents are not checked.
+// not closed. Its contents are not checked. Only quotes are looked for: one ends
+// the string unless the backslashes in front of it are of an odd number.
 func skipString(v []byte, p int) int {
-	for ; p+8 <= len(v); p += 8 {
-		x := word(v, p)
-		if hit := zeroes(x^quote) | zeroes(x^slash); hit != 0 {
-			p += bits.TrailingZeros64(hit) / 8
-			if v[p] == '"' {
-				return p + 1
-			}
-			p += 2 - 8 // over the escape, and the loop's own step
+	for start := p; ; p++ {
+		if p = nextQuote(v, p); p == len(v) {
+			return 0
 		}
-	}
-	for ; p < len(v); p++ {
-		switch v[p] {
-		case '"':
+		if v[p-1] != '\\' || !escaped(v, start, p) {
 			return p + 1
-		case '\\':
-			p++
 		}
 	}
-	return 0
+}
+
+// nextQuote is the index of the first quote from p on, len(v) if there is none.
+// Most strings are short; a long one is worth a call.
+func nextQuote(v []byte, p int) int {
+	for short := min(p+32, len(v)-8); p <= short; p += 8 {
+		if hit := zeroes(word(v, p) ^ quote); hit != 0 {
+			return p + bits.TrailingZeros64(hit)/8
+		}
+	}
+	if n := bytes.IndexByte(v[p:], '"'); n >= 0 {
+		return p + n
+	}
+	return len(v)
+}
+
+// escaped says whether an odd number of backslashes stands before p, from start
+// on.
+func escaped(v []byte, start, p int) bool {
+	n := 0
+	for p-1-n >= start && v[p-1-n] == '\\' {
+		n++
+	}
+	return n%2 == 1
 }
 
 // unescape appends the string whose first byte is at p and returns the index

@@ -22,8 +22,7 @@ var Spec = &connectors.SinkSpec{
 	Doc: `Without a format rows are an aligned table: a heading, then a line per row. With ` + "`format: json`" + `, ` + "`csv`" + ` or
 another text format they are what a file of that format would hold.
 
-A crash between the commit and the print, or in the middle of it, loses or repeats the last epoch's rows: a terminal
-takes no part in a transaction. Send rows to a topic or a file if that matters.`,
+A crash between the commit and the print loses the last epoch's rows: a terminal takes no part in a transaction. Send rows to a topic or a file if that matters.`,
 	Formats: []string{"json", "csv", "lines"},
 	Fields: []spec.Field{
 		{Name: "prefix", Type: spec.String, Primary: true, Doc: "text in front of every line, to tell several sinks apart"},
@@ -49,7 +48,7 @@ func plan(in connectors.SinkInput) (*connectors.SinkPlan, error) {
 		}
 	}
 	return &connectors.SinkPlan{
-		Guarantee: connectors.AtLeastOnce,
+		Guarantee: connectors.AtMostOnce,
 		AfterCommit: func(env connectors.Env) (connectors.AfterCommitSink, error) {
 			p, err := newPrinter()
 			if err != nil {

@@ -21,7 +21,7 @@ func newTestSink(t *testing.T, schema *columnar.Schema, format, prefix string, o
 		"delimiter": {Type: spec.String, Text: ","}, "header": {Type: spec.Boolean, Bool: true},
 	}}}
 	plan, err := Spec.Plan(in)
-	if err != nil || plan.Guarantee != connectors.AtLeastOnce {
+	if err != nil || plan.Guarantee != connectors.AtMostOnce {
 		t.Fatalf("planned %+v, %v", plan, err)
 	}
 	s, err := plan.AfterCommit(connectors.Env{Stdout: out})
