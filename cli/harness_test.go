@@ -147,3 +147,18 @@ func (b *background) status(t *testing.T) int {
 		return -1
 	}
 }
+
+// untilRows waits until the command has printed rows.
+func (b *background) untilRows(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); b.stdout.String() == ""; time.Sleep(5 * time.Millisecond) {
+		select {
+		case status := <-b.done:
+			t.Fatalf("the command ended with %d before it printed anything:\n%s", status, b.stderr.String())
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the command printed nothing:\n%s", b.stderr.String())
+		}
+	}
+}

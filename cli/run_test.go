@@ -39,3 +39,20 @@ func TestPortInUseLeavesNothing(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
+
+// TestSameWorkerTwice: of two processes with one worker's name the later goes on,
+// and the earlier says why it ended.
+func TestSameWorkerTwice(t *testing.T) {
+	addr, _ := server(t, t.TempDir())
+	path := file(t, "endless.yaml", strings.Replace(fmt.Sprintf(countPipeline, 0), "rows: 0\n", "rate: 2000\n", 1))
+	first := start(t, "run", path, "--data", t.TempDir(), "--brokers", addr)
+	first.untilRows(t)
+	second := start(t, "run", path, "--data", t.TempDir(), "--brokers", addr)
+	if status := first.status(t); status != 1 || !strings.Contains(first.stderr.String(), "another process runs worker 0 of pipeline counts") {
+		t.Errorf("the first ended with %d:\n%s", status, first.stderr.String())
+	}
+	second.untilRows(t)
+	if status := second.stop(t); status != 0 {
+		t.Errorf("the second ended with %d:\n%s", status, second.stderr.String())
+	}
+}

@@ -1,6 +1,7 @@
 package examples
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/millrace/millrace/cli"
 )
 
 // TestReadmeRuns runs README's first command as it stands there, in the directory
@@ -117,4 +120,28 @@ func blocks(t *testing.T, path, language string) [][]string {
 		t.Fatalf("%s has no block of %q", path, language)
 	}
 	return all
+}
+
+// TestReadmeShowsARealMessage makes the mistake whose message README quotes.
+func TestReadmeShowsARealMessage(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quoted := regexp.MustCompile("`ads\\.yaml(:[^`]*)`").FindStringSubmatch(string(text))
+	if quoted == nil {
+		t.Fatal("README.md quotes no message of ads.yaml")
+	}
+	pipeline := strings.Join(blocks(t, "../README.md", "yaml")[0], "\n")
+	path := filepath.Join(t.TempDir(), "ads.yaml")
+	if err := os.WriteFile(path, []byte(strings.Replace(pipeline, "filter: kind", "filter: knd", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var out, msg bytes.Buffer
+	if status := cli.Run(t.Context(), []string{"lint", path}, strings.NewReader(""), &out, &msg); status != 2 {
+		t.Errorf("lint ended with %d", status)
+	}
+	if want := path + strings.Join(strings.Fields(quoted[1]), " "); !strings.Contains(msg.String(), want) {
+		t.Errorf("lint says\n%swant\n%s", msg.String(), want)
+	}
 }

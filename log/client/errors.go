@@ -120,11 +120,14 @@ type BrokerError struct {
 
 func (e *BrokerError) Error() string {
 	cause := kerr.ErrorForCode(e.Code)
-	s := e.Op + ": " + cause.Error()
-	if e.Message != "" {
-		s += " (" + e.Message + ")"
+	known := kerr.TypedErrorForCode(e.Code)
+	switch {
+	case e.Message == "" || e.Message == cause.Error():
+		return e.Op + ": " + cause.Error()
+	case known == nil:
+		return e.Op + ": " + e.Message + " (" + cause.Error() + ")"
 	}
-	return s
+	return e.Op + ": " + e.Message + " (" + known.Message + ")" // its words say more than the code's
 }
 
 // Unwrap gives the error of the code and the sentinel of its kind.

@@ -250,16 +250,17 @@ func (a *accumulator) settle(o outgoing, p *kmsg.ProduceResponseTopicPartition) 
 		a.pause(o.q, fmt.Errorf("the answer leaves out %s", o.q.tp))
 		return
 	}
+	refused := brokerError(p.ErrorCode, p.ErrorMessage, "write %d records (%d bytes) to %s", o.batch.count, len(o.batch.data), o.q.tp)
 	switch k := classify(p.ErrorCode); {
 	case k == kindOK, p.ErrorCode == kerr.DuplicateSequenceNumber.Code:
 		a.ack(o.q)
 	case k == kindRefresh:
 		o.q.stale = o.topic
-		a.pause(o.q, kerr.ErrorForCode(p.ErrorCode))
+		a.pause(o.q, refused)
 	case k == kindRetriable:
-		a.pause(o.q, kerr.ErrorForCode(p.ErrorCode))
+		a.pause(o.q, refused)
 	default:
-		a.fail(brokerError(p.ErrorCode, p.ErrorMessage, "write %d records (%d bytes) to %s", o.batch.count, len(o.batch.data), o.q.tp))
+		a.fail(refused)
 	}
 }
 
