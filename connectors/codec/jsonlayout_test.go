@@ -99,3 +99,47 @@ func BenchmarkJSONDecode(b *testing.B) {
 		})
 	}
 }
+
+// TestMatcher: texts of every length that the two words and what is between them
+// can have, with every single byte changed, and at the very end of the value.
+func TestMatcher(t *testing.T) {
+	rng := random(t)
+	for size := 1; size <= 40; size++ {
+		text := make([]byte, size)
+		for i := range text {
+			text[i] = byte('a' + rng.IntN(26))
+		}
+		m := newMatcher(text)
+		for behind := range 10 {
+			v := append(append([]byte("ab"), text...), make([]byte, behind)...)
+			if !m.at(v, 2) {
+				t.Fatalf("%q is not found in %q", text, v)
+			}
+			if m.at(v[:len(v)-behind-1], 2) {
+				t.Fatalf("%q is found in %q", text, v[:len(v)-behind-1])
+			}
+			for i := range text {
+				v[2+i] ^= 1
+				if m.at(v, 2) {
+					t.Fatalf("%q is found in %q", text, v)
+				}
+				v[2+i] ^= 1
+			}
+		}
+	}
+}
+
+// TestJSONLayoutOfShortTails: a short key and value at the end of a row, where
+// there are not eight bytes left to compare, once made every row of a topic be
+// read the general way, five times slower.
+func TestJSONLayoutOfShortTails(t *testing.T) {
+	d := newJSONDecoder(schemaOf(t, "ad: string, n: int64"), nil)
+	for i, v := range []string{`{"ad":"abc","n":5}`, `{"ad":"","n":6}`, `{"ad":"x","n":77}`} {
+		if err := d.Decode([]byte(v)); err != nil {
+			t.Fatal(err)
+		}
+		if i > 0 && d.layout.misses > 0 {
+			t.Errorf("%s was read the general way", v)
+		}
+	}
+}
