@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -73,16 +74,33 @@ func signals(ctx context.Context, term *terminal) (context.Context, func()) {
 		case <-done:
 			return
 		}
-		select {
-		case <-got:
+		if again(got, done) {
 			os.Exit(exitFailed)
-		case <-done:
 		}
 	}()
 	return ctx, func() {
 		signal.Stop(got)
 		close(done)
 		cancel()
+	}
+}
+
+// sameWish is how long after a signal another one means no more than the first:
+// timeout(1) sends its signal to the process and then to the group that it is in.
+const sameWish = 500 * time.Millisecond
+
+// again waits for a signal that says to stop at once; false is that done came first.
+func again(got <-chan os.Signal, done <-chan struct{}) bool {
+	first := time.Now()
+	for {
+		select {
+		case <-got:
+			if time.Since(first) >= sameWish {
+				return true
+			}
+		case <-done:
+			return false
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ const defaultListen = "127.0.0.1:9092"
 type remote struct {
 	brokers string
 	timeout time.Duration
+	logger  *slog.Logger // nil is slog.Default
 }
 
 func (r *remote) flags(c *cobra.Command) {
@@ -54,7 +56,7 @@ func (r *remote) connect(ctx context.Context) (*client.Client, client.Cluster, f
 	if err != nil {
 		return nil, nil, nil, usageError{err}
 	}
-	cl := client.New(cluster, client.Options{})
+	cl := client.New(cluster, client.Options{Logger: r.logger})
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	if _, err := cl.Describe(ctx); err != nil {

@@ -109,7 +109,7 @@ func (f *runFlags) makeData(g *dsl.Graph) (discard func() error, err error) {
 // openLog is the pipeline's cluster, what to say about it, and its end.
 func (a *app) openLog(ctx context.Context, cancel context.CancelFunc, f *runFlags) (client.Cluster, string, func() error, error) {
 	if f.brokers != "" {
-		r := remote{brokers: f.brokers, timeout: 10 * time.Second}
+		r := remote{brokers: f.brokers, timeout: 10 * time.Second, logger: a.logger()}
 		_, cluster, closer, err := r.connect(ctx)
 		return cluster, "log at " + f.brokers, func() error { closer(); return nil }, err
 	}
