@@ -77,7 +77,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 
 	calm := prepareInput(t)
 	undisturbed := &life{bin: bin, yaml: yaml, dir: calm, epoch: 200 * time.Millisecond, read: "4096"}
-	undisturbed.run(t, 0)
+	undisturbed.run(t, nil)
 	want := readOutput(t, calm)
 
 	rough := prepareInput(t)
@@ -85,14 +85,17 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	seen := map[int64]bool{} // committed input after some of the kills
 	for done := false; !done; {
 		l := &life{bin: bin, yaml: yaml, dir: rough,
-			epoch: time.Duration(5+rng.IntN(60)) * time.Millisecond, read: fmt.Sprint(1 + rng.IntN(300))}
-		wait := time.Duration(0)
-		if kills == killTimes {
+			epoch: time.Duration(5+rng.IntN(60)) * time.Millisecond, read: fmt.Sprint(1 + rng.IntN(8))}
+		var kill moment
+		switch {
+		case kills == killTimes:
 			l.read = "512" // the last life may hurry
-		} else {
-			wait = time.Duration(20+rng.IntN(250)) * time.Millisecond
+		case kills%3 == 0: // while it starts and takes over
+			kill = after(time.Duration(rng.IntN(150)) * time.Millisecond)
+		default: // while it works
+			kill = l.advanced(t, rng.Int64N(killEvents/25))
 		}
-		done = l.run(t, wait)
+		done = l.run(t, kill)
 		if done {
 			break
 		}
@@ -123,10 +126,32 @@ type life struct {
 	read           string
 }
 
-// run starts the process. With wait 0 it runs until it has read everything and is
-// then ended by SIGTERM; otherwise it is killed that long after it began to read.
-// It says whether everything was read.
-func (l *life) run(t *testing.T, wait time.Duration) bool {
+// moment waits, in a process that listens on addr, until it is to be killed.
+type moment func(addr string)
+
+// after is some time after the process began to take over.
+func after(d time.Duration) moment { return func(string) { time.Sleep(d) } }
+
+// advanced is when at least so many more events are committed. A fixed time would
+// come too late on a fast machine and too early on a slow one.
+func (l *life) advanced(t *testing.T, events int64) moment {
+	return func(addr string) {
+		first := int64(-1)
+		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+			now := l.committed(t, addr)
+			if first < 0 {
+				first = now
+			}
+			if first >= 0 && now >= min(first+events, killEvents) {
+				return
+			}
+		}
+	}
+}
+
+// run starts the process. Without a moment to be killed at it runs until it has
+// read everything and is then ended by SIGTERM. It says whether that was so.
+func (l *life) run(t *testing.T, kill moment) bool {
 	t.Helper()
 	addr := freeAddress(t)
 	cmd := exec.Command(l.bin, "run", l.yaml, "--data", l.dir, "--listen", addr, "-v")
@@ -147,13 +172,13 @@ func (l *life) run(t *testing.T, wait time.Duration) bool {
 		case <-time.After(time.Millisecond):
 		}
 	}
-	if wait > 0 {
-		time.Sleep(wait) // the moment of the kill: any is right
+	if kill != nil {
+		kill(addr)
 		_ = cmd.Process.Signal(syscall.SIGKILL)
 		<-exited
 		return false
 	}
-	for !l.caughtUp(t, addr) {
+	for l.committed(t, addr) != killEvents {
 		select {
 		case err := <-exited:
 			t.Fatalf("the process ended: %v\n%s", err, stderr.String())
@@ -170,8 +195,9 @@ func (l *life) run(t *testing.T, wait time.Duration) bool {
 	return true
 }
 
-// caughtUp says whether the group has committed the end of its input.
-func (l *life) caughtUp(t *testing.T, addr string) bool {
+// committed asks the process how many events its group has committed; -1 if it
+// does not say.
+func (l *life) committed(t *testing.T, addr string) int64 {
 	t.Helper()
 	cluster, closer, err := client.Dial("kill-test", addr)
 	if err != nil {
@@ -180,7 +206,7 @@ func (l *life) caughtUp(t *testing.T, addr string) bool {
 	defer closer()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	return committed(ctx, client.New(cluster, client.Options{})) == killEvents
+	return committed(ctx, client.New(cluster, client.Options{}))
 }
 
 // committed is how many events the group has committed, -1 if nobody says.
