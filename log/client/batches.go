@@ -17,21 +17,26 @@ import (
 //
 // The data may begin with a batch whose first records are below the position
 // (brokers send whole batches), may end in a batch that is cut, and may have gaps
-// between batches (compaction, transaction markers that were removed).
+// between batches (compaction, transaction markers that were removed). What stands
+// in front of a batch that is damaged is handed out first; the next response then
+// begins with the damaged one, and its error names the offset.
 func (f *Fetched) split(data []byte, aborted *abortedFilter) error {
 	for len(data) > 0 {
 		batch, rest, err := record.Split(data)
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil
 		}
+		var h record.Header
+		if err == nil {
+			h, err = record.Check(batch, record.Limits{Sparse: true})
+		}
+		if err != nil && f.Next > f.From {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
 		data = rest
-		h, err := record.Check(batch, record.Limits{Sparse: true})
-		if err != nil {
-			return err
-		}
 		if h.LastOffset() < f.From {
 			continue
 		}

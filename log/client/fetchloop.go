@@ -1,12 +1,15 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/record"
 )
 
 // pollWithWaiters is the long poll while some partition of the broker waits for
@@ -179,6 +182,8 @@ func (c *Cursor) accept(a *kmsg.FetchResponseTopicPartition, got *Fetched, err e
 		c.lose()
 	case a.ErrorCode != 0:
 		c.fail(brokerError(a.ErrorCode, nil, "fetch %s at offset %d", c.Partition, c.next))
+	case errors.Is(err, record.ErrCorrupt):
+		c.fail(fmt.Errorf("fetch %s at offset %d: %w: the batch there is damaged, on the broker's disk or on the way; read on from a later offset, or bring the partition back from a copy", c.Partition, c.next, err))
 	case err != nil:
 		c.fail(fmt.Errorf("fetch %s at offset %d: %w", c.Partition, c.next, err))
 	default:
