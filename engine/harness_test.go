@@ -66,6 +66,7 @@ func mustSchema(cols ...columnar.Column) *columnar.Schema {
 // memSource reads rows from memory, one split per slice, a random-free number of
 // rows at a time.
 type memSource struct {
+	mu     sync.Mutex // one gate at a time
 	splits [][]memRow
 	step   int                        // rows per read
 	gate   func(split, row int) error // before each read; nil: go on
@@ -117,7 +118,10 @@ func (r *memReader) Read(ctx context.Context) (*connectors.Read, error) {
 		return nil, ctx.Err()
 	}
 	if r.src.gate != nil {
-		if err := r.src.gate(r.split, r.row); err != nil {
+		r.src.mu.Lock()
+		err := r.src.gate(r.split, r.row)
+		r.src.mu.Unlock()
+		if err != nil {
 			return nil, err
 		}
 	}
