@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"slices"
+	"sync"
+
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/millrace/millrace/operators/columnar"
@@ -9,12 +12,13 @@ import (
 // carried is a batch that owns its memory: the rows of one message of the
 // exchange. It is filled by the sender, read by the task, and filled again.
 type carried struct {
-	schema *columnar.Schema
-	cols   []*columnar.Buffer // nil where the column is not copied
-	batch  columnar.Batch
-	keys   columnar.Keys
-	times  []int64
-	pos    columnar.Positions
+	schema  *columnar.Schema
+	cols    []*columnar.Buffer // nil where the column is not copied
+	batch   columnar.Batch
+	message rowsMessage // of batch
+	keys    columnar.Keys
+	times   []int64
+	pos     columnar.Positions
 }
 
 func newCarried(schema *columnar.Schema, carry []bool) *carried {
@@ -26,6 +30,7 @@ func newCarried(schema *columnar.Schema, carry []bool) *carried {
 	}
 	c.batch.Schema = schema
 	c.batch.Cols = make([]arrow.Array, len(schema.Columns))
+	c.message.batch = &c.batch
 	return c
 }
 
@@ -41,29 +46,19 @@ func (c *carried) fill(b *columnar.Batch, keys *columnar.Keys, rows []int32, pos
 	c.batch.Rows, c.batch.Sel, c.batch.Before = len(rows), nil, nil
 	c.batch.EventTime = nil
 	if b.EventTime != nil {
-		c.times = gather(c.times[:0], b.EventTime, rows)
+		c.times = gather(c.times, b.EventTime, rows)
 		c.batch.EventTime = c.times
 	}
-	c.fillKeys(keys, rows)
+	c.keys.Gather(keys, rows)
+	c.batch.Keys = &c.keys
 	c.batch.Pos = nil
 	if positions && b.Pos != nil {
-		offsets := gather(c.pos.Offset[:0], b.Pos.Offset, rows)
+		offsets := gather(c.pos.Offset, b.Pos.Offset, rows)
 		c.pos = *b.Pos
 		c.pos.Offset = offsets
 		c.batch.Pos = &c.pos
 	}
-}
-
-func (c *carried) fillKeys(keys *columnar.Keys, rows []int32) {
-	k := &c.keys
-	k.Hash = gather(k.Hash[:0], keys.Hash, rows)
-	k.Partition = gather(k.Partition[:0], keys.Partition, rows)
-	k.Data, k.Off = k.Data[:0], append(k.Off[:0], 0)
-	for _, i := range rows {
-		k.Data = append(k.Data, keys.Key(i)...)
-		k.Off = append(k.Off, int32(len(k.Data)))
-	}
-	c.batch.Keys = k
+	c.message.bytes = c.bytes()
 }
 
 func (c *carried) bytes() int {
@@ -76,9 +71,46 @@ func (c *carried) bytes() int {
 	return n
 }
 
-func gather[T any](dst, src []T, rows []int32) []T {
-	for _, i := range rows {
-		dst = append(dst, src[i])
+// gather fills dst, whose memory is reused, with the given elements of src.
+func gather(dst, src []int64, rows []int32) []int64 {
+	dst = slices.Grow(dst[:0], len(rows))[:len(rows)]
+	for j, i := range rows {
+		dst[j] = src[i]
 	}
 	return dst
+}
+
+// spares keeps carried batches between uses, for one sender and all its receivers.
+// A sync.Pool would forget them at every garbage collection, just when memory is
+// turned over fast. The one that came back last goes out first: it is still in the
+// processor's cache.
+type spares struct {
+	made func() *carried
+
+	mu   sync.Mutex
+	kept []*carried // guarded by mu
+}
+
+// maxSpares bounds the batches kept: a few on their way to each of some tasks.
+const maxSpares = 32
+
+func (s *spares) get() *carried {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.kept); n > 0 {
+		c := s.kept[n-1]
+		s.kept = s.kept[:n-1]
+		return c
+	}
+	c := s.made()
+	c.message.free = func() { s.put(c) }
+	return c
+}
+
+func (s *spares) put(c *carried) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.kept) < maxSpares {
+		s.kept = append(s.kept, c)
+	}
 }

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"sync"
-
 	"github.com/millrace/millrace/dsl"
 	"github.com/millrace/millrace/operators"
 	"github.com/millrace/millrace/operators/columnar"
@@ -33,11 +31,11 @@ type scatter struct {
 
 // scatterInput is one input of the keyed operator as a consumer.
 type scatterInput struct {
-	s     *scatter
-	index int
-	key   []int  // columns of the key
-	carry []bool // columns that are copied
-	pool  *sync.Pool
+	s      *scatter
+	index  int
+	key    []int  // columns of the key
+	carry  []bool // columns that are copied
+	spares *spares
 }
 
 func newScatter(n *dsl.Node, st *stage, sender int, late *port, stats *nodeStats, sus *suspect) *scatter {
@@ -49,7 +47,7 @@ func newScatter(n *dsl.Node, st *stage, sender int, late *port, stats *nodeStats
 			in.key = append(in.key, schema.Index(name))
 		}
 		in.mark(n.Op, schema, sus.careful.Load())
-		in.pool = &sync.Pool{New: func() any { return newCarried(schema, in.carry) }}
+		in.spares = &spares{made: func() *carried { return newCarried(schema, in.carry) }}
 		s.inputs = append(s.inputs, in)
 	}
 	return s
@@ -108,10 +106,9 @@ func (in *scatterInput) push(b *columnar.Batch) error {
 		if len(rows) == 0 {
 			continue
 		}
-		c := in.pool.Get().(*carried)
+		c := in.spares.get()
 		c.fill(b, &s.keys, rows, s.node.Op.MayFail || s.suspect.careful.Load())
-		m := &rowsMessage{batch: &c.batch, bytes: c.bytes(), free: func() { in.pool.Put(c) }}
-		if err := s.stage.tasks[t].inbox.put(s.sender, message{kind: rowsKind, input: in.index, rows: m}); err != nil {
+		if err := s.stage.tasks[t].inbox.put(s.sender, message{kind: rowsKind, input: in.index, rows: &c.message}); err != nil {
 			return err
 		}
 	}

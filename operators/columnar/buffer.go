@@ -2,6 +2,7 @@ package columnar
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -213,9 +214,10 @@ func (b *Buffer) gatherSlow(src arrow.Array, sel []int32) {
 }
 
 func (b *Buffer) gatherTime(a *array.Timestamp, sel []int32) {
-	vals := a.TimestampValues()
-	for _, i := range sel {
-		b.I64 = append(b.I64, int64(vals[i]))
+	vals, n := a.TimestampValues(), len(b.I64)
+	b.I64 = slices.Grow(b.I64, len(sel))[:n+len(sel)]
+	for j, i := range sel {
+		b.I64[n+j] = int64(vals[i])
 	}
 }
 
@@ -231,8 +233,11 @@ func (b *Buffer) gatherBytes(off []int32, data *memory.Buffer, sel []int32) {
 }
 
 func gather[T any](dst, src []T, sel []int32) []T {
-	for _, i := range sel {
-		dst = append(dst, src[i])
+	n := len(dst)
+	dst = slices.Grow(dst, len(sel))[:n+len(sel)]
+	added := dst[n:]
+	for j, i := range sel {
+		added[j] = src[i]
 	}
 	return dst
 }
