@@ -3,11 +3,15 @@ package broker
 import "sync"
 
 // Buffers between these sizes are reused. Smaller ones are cheap to make, larger
-// ones too dear to keep.
+// ones too dear to keep. The usual Produce of a busy client has a batch of 1 MiB
+// for each of a few partitions.
 const (
 	minKeptBuffer = 4 << 10
-	maxKeptBuffer = 2 << 20
+	maxKeptBuffer = 4 << 20
 )
+
+// maxKeptReply bounds what a connection keeps for encoding its next response.
+const maxKeptReply = 256 << 10
 
 var buffers sync.Pool // of *[]byte
 

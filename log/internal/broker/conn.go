@@ -261,12 +261,13 @@ func (c *conn) write() {
 	for r := range c.replies {
 		resp, err := r.call.finish(c.replying, r.answer, r.version)
 		if err == nil && resp != nil && c.replying.Err() == nil {
-			buf = appendResponse(buf[:0], r.correlation, resp)
+			var f net.Buffers
+			f, buf = encode(buf, r.correlation, resp)
 			_ = c.nc.SetWriteDeadline(time.Now().Add(c.b.opts.Limits.FrameTime))
-			if _, err = c.nc.Write(buf); err != nil {
-				err = fmt.Errorf("write a %s response of %d bytes: %w", kmsg.NameForKey(resp.Key()), len(buf), err)
+			if _, err = f.WriteTo(c.nc); err != nil {
+				err = fmt.Errorf("write a %s response: %w", kmsg.NameForKey(resp.Key()), err)
 			}
-			if cap(buf) > maxKeptBuffer {
+			if cap(buf) > maxKeptReply {
 				buf = nil
 			}
 		}

@@ -1,0 +1,81 @@
+package broker
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// TestSplicedFetchFrames: for every version, the pieces are together what kmsg
+// would have encoded, and the response is as it was.
+func TestSplicedFetchFrames(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	var kept []byte
+	spliced := 0
+	for version := int16(4); version <= 18; version++ {
+		for range 200 {
+			resp := randomFetch(rng, version)
+			want := appendResponse(nil, 77, resp)
+			frame, buf := encode(kept, 77, resp)
+			kept = buf
+			if len(frame) > 1 {
+				spliced++
+			}
+			if got := bytes.Join(frame, nil); !bytes.Equal(got, want) {
+				t.Fatalf("version %d: %d pieces of %d bytes differ from a frame of %d", version, len(frame), len(got), len(want))
+			}
+			if again := appendResponse(nil, 77, resp); !bytes.Equal(again, want) {
+				t.Fatalf("version %d: the response has changed", version)
+			}
+		}
+	}
+	if spliced < 1000 {
+		t.Errorf("only %d of 3000 frames were in pieces", spliced)
+	}
+}
+
+// TestMarkInTheResponse: where a mark is among what is searched, which only its
+// author can arrange, the response is encoded the plain way.
+func TestMarkInTheResponse(t *testing.T) {
+	resp := randomFetch(rand.New(rand.NewPCG(1, 1)), 12)
+	topic := kmsg.NewFetchResponseTopic()
+	topic.Topic = string(mark[:])
+	p := kmsg.NewFetchResponseTopicPartition()
+	p.RecordBatches = make([]byte, spliceBytes)
+	topic.Partitions = append(topic.Partitions, p)
+	resp.Topics = append(resp.Topics, topic)
+	frame, _ := encode(nil, 1, resp)
+	if len(frame) != 1 || !bytes.Equal(frame[0], appendResponse(nil, 1, resp)) {
+		t.Errorf("the frame is in %d pieces", len(frame))
+	}
+}
+
+func randomFetch(rng *rand.Rand, version int16) *kmsg.FetchResponse {
+	resp := kmsg.NewPtrFetchResponse()
+	resp.Version = version
+	for range rng.IntN(3) {
+		topic := kmsg.NewFetchResponseTopic()
+		topic.Topic = "orders"
+		topic.TopicID = [16]byte{1, byte(rng.IntN(200))}
+		for i := range rng.IntN(4) {
+			p := kmsg.NewFetchResponseTopicPartition()
+			p.Partition, p.HighWatermark = int32(i), rng.Int64N(1000)
+			if rng.IntN(2) == 0 {
+				p.AbortedTransactions = append(p.AbortedTransactions, kmsg.NewFetchResponseTopicPartitionAbortedTransaction())
+			}
+			switch rng.IntN(4) {
+			case 0:
+				p.RecordBatches = []byte{}
+			case 1:
+				p.RecordBatches = bytes.Repeat([]byte{byte(i)}, rng.IntN(300))
+			default:
+				p.RecordBatches = bytes.Repeat([]byte{byte(i)}, rng.IntN(40_000))
+			}
+			topic.Partitions = append(topic.Partitions, p)
+		}
+		resp.Topics = append(resp.Topics, topic)
+	}
+	return resp
+}
