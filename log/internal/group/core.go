@@ -112,6 +112,10 @@ func (c *Core) Step(now time.Duration, in core.Input, out *core.Duties) {
 		c.writeMarker(in)
 	case TopicsDeleted:
 		c.topicsDeleted(in)
+	case listIDs:
+		c.out.Add(core.Reply{ID: in.id, Response: c.sortedIDs()})
+	case summarize:
+		c.summarize(in)
 	case core.Tick, core.Done:
 	default:
 		panic(fmt.Sprintf("group core: unknown input %T", in))
