@@ -2,8 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -17,14 +20,17 @@ const defaultListen = "127.0.0.1:9092"
 
 // remote is a cluster that a command talks to over the network.
 type remote struct {
-	brokers string
-	timeout time.Duration
-	logger  *slog.Logger // nil is slog.Default
+	brokers  string
+	timeout  time.Duration
+	security securityFlags
+	stdin    io.Reader    // nil is os.Stdin
+	logger   *slog.Logger // nil is slog.Default
 }
 
 func (r *remote) flags(c *cobra.Command) {
 	c.Flags().StringVarP(&r.brokers, "brokers", "b", defaultListen, "brokers to ask, host:port,...")
 	c.Flags().DurationVar(&r.timeout, "timeout", 10*time.Second, "how long to look for the brokers")
+	r.security.flags(c)
 }
 
 // seeds splits the list of brokers; a host alone means Kafka's port.
@@ -46,22 +52,53 @@ func seeds(brokers string) ([]string, error) {
 	return all, nil
 }
 
-// connect dials the brokers and makes sure that one answers.
-func (r *remote) connect(ctx context.Context) (*client.Client, client.Cluster, func(), error) {
+// connection connects to the brokers and makes sure that one lets this command in.
+func (r *remote) connection(ctx context.Context) (*client.Connection, error) {
 	addrs, err := seeds(r.brokers)
+	if err != nil {
+		return nil, err
+	}
+	stdin := r.stdin
+	if stdin == nil {
+		stdin = os.Stdin
+	}
+	sec, err := r.security.security(stdin)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	conn, err := client.Connect(ctx, client.ConnectOptions{Seeds: addrs, Security: sec})
+	if err != nil {
+		return nil, refusal(r.brokers, err)
+	}
+	return conn, nil
+}
+
+// refusal says what to do about brokers that cannot be reached or refuse.
+func refusal(brokers string, err error) error {
+	hints := []struct {
+		cause error
+		hint  string
+	}{
+		{client.ErrAuthentication, "check --user, the password and --sasl-mechanism"},
+		{client.ErrUntrusted, "name the authority that signed it with --tls-ca, or the host that it is for with --tls-server-name"},
+		{client.ErrPlaintextBroker, "leave out the --tls flags, or use the port of a listener with TLS"},
+		{client.ErrHungUp, "add --tls-ca (or --tls), --tls-cert and --tls-key, or --user, or leave out --tls, as its listener demands"},
+	}
+	for _, h := range hints {
+		if errors.Is(err, h.cause) {
+			return fmt.Errorf("%w (%s)", err, h.hint)
+		}
+	}
+	return fmt.Errorf("no broker at %s answers: %w (is a node running there? millrace server starts one)", brokers, err)
+}
+
+// connect is connection with a client on top.
+func (r *remote) connect(ctx context.Context) (*client.Client, client.Cluster, func(), error) {
+	conn, err := r.connection(ctx)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	cluster, closer, err := client.Dial("millrace", addrs...)
-	if err != nil {
-		return nil, nil, nil, usageError{err}
-	}
-	cl := client.New(cluster, client.Options{Logger: r.logger})
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
-	defer cancel()
-	if _, err := cl.Describe(ctx); err != nil {
-		closer()
-		return nil, nil, nil, fmt.Errorf("no broker at %s answers: %w (is a node running there? millrace server starts one)", r.brokers, err)
-	}
-	return cl, cluster, closer, nil
+	return client.New(conn.Cluster(), client.Options{Logger: r.logger}), conn.Cluster(), conn.Close, nil
 }

@@ -19,8 +19,8 @@ import (
 // runFlags are those of run.
 type runFlags struct {
 	node        nodeFlags
+	remote      remote
 	data        string
-	brokers     string
 	worker      string
 	parallelism int
 	epoch       time.Duration
@@ -48,11 +48,12 @@ new temporary directory; with it, a second run goes on where the first stopped.`
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.data, "data", "", "directory for the log and the pipeline's state (default: a new temporary one)")
-	flags.StringVarP(&f.brokers, "brokers", "b", "", "run over these brokers (host:port,...) instead of a log of its own")
+	flags.StringVarP(&f.remote.brokers, "brokers", "b", "", "run over these brokers (host:port,...) instead of a log of its own")
 	flags.StringVar(&f.worker, "worker", "0", "this worker's name among those of the pipeline")
 	flags.IntVar(&f.parallelism, "parallelism", 0, "tasks per keyed operator (default: one per processor)")
 	flags.DurationVar(&f.epoch, "epoch", 0, "longest time between commits (default: the pipeline's options.epoch_max)")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress and no summary")
+	f.remote.security.flags(c)
 	f.node.flags(c)
 	return c
 }
@@ -108,10 +109,10 @@ func (f *runFlags) makeData(g *dsl.Graph) (discard func() error, err error) {
 
 // openLog is the pipeline's cluster, what to say about it, and its end.
 func (a *app) openLog(ctx context.Context, cancel context.CancelFunc, f *runFlags) (client.Cluster, string, func() error, error) {
-	if f.brokers != "" {
-		r := remote{brokers: f.brokers, timeout: 10 * time.Second, logger: a.logger()}
+	if r := &f.remote; r.brokers != "" {
+		r.timeout, r.stdin, r.logger = 10*time.Second, a.stdin, a.logger()
 		_, cluster, closer, err := r.connect(ctx)
-		return cluster, "log at " + f.brokers, func() error { closer(); return nil }, err
+		return cluster, "log at " + r.brokers, func() error { closer(); return nil }, err
 	}
 	n, err := f.node.open(ctx, f.data, a.logger())
 	if err != nil {

@@ -26,7 +26,7 @@ func (a *app) topicCommand() *cobra.Command {
 
 // withClient connects, runs do and disconnects.
 func (a *app) withClient(c *cobra.Command, r *remote, do func(context.Context, *client.Client) error) error {
-	r.logger = a.logger()
+	r.logger, r.stdin = a.logger(), a.stdin
 	cl, _, closer, err := r.connect(c.Context())
 	if err != nil {
 		return err
