@@ -161,6 +161,9 @@ func (m *Mem) Open(name string) (File, error) { return m.open(OpOpen, name, fals
 // OpenAppend implements FS.
 func (m *Mem) OpenAppend(name string) (File, error) { return m.open(OpOpenAppend, name, true) }
 
+// OpenWrite implements FS.
+func (m *Mem) OpenWrite(name string) (File, error) { return m.open(OpOpenWrite, name, false) }
+
 func (m *Mem) open(op Op, name string, writable bool) (File, error) {
 	if err := m.before(op, name); err != nil {
 		return nil, err
@@ -174,7 +177,7 @@ func (m *Mem) open(op Op, name string, writable bool) (File, error) {
 	if n.isDir {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EISDIR}
 	}
-	return &memFile{m: m, n: n, name: name, writable: writable}, nil
+	return &memFile{m: m, n: n, name: name, writable: writable, inPlace: op == OpOpenWrite}, nil
 }
 
 // Link implements FS.

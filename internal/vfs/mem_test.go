@@ -98,6 +98,83 @@ func TestFilesAndNames(t *testing.T) {
 	})
 }
 
+// TestOverwrite changes a file in place: the rest of it and its size stay, and
+// nothing but a file from OpenWrite can be changed so.
+func TestOverwrite(t *testing.T) {
+	both(t, func(t *testing.T, fsys FS, dir string) {
+		name := dir + "/f"
+		must(t, WriteFile(fsys, name, bytes.Repeat([]byte("a"), 3*pageSize)))
+		f, err := fsys.OpenWrite(name)
+		must(t, err)
+		if n, err := f.WriteAt(bytes.Repeat([]byte("b"), pageSize), pageSize/2); n != pageSize || err != nil {
+			t.Fatal(n, err)
+		}
+		must(t, f.SyncData())
+		must(t, f.Close())
+		want := bytes.Repeat([]byte("a"), 3*pageSize)
+		copy(want[pageSize/2:], bytes.Repeat([]byte("b"), pageSize))
+		got, err := ReadFile(fsys, name, 1<<20)
+		must(t, err)
+		if !bytes.Equal(got, want) {
+			t.Fatal("other bytes than those that were written have changed")
+		}
+		f, err = fsys.OpenAppend(name)
+		must(t, err)
+		defer f.Close()
+		if _, err := f.WriteAt([]byte("x"), 0); err == nil {
+			t.Fatal("overwrote a file that is open for appending")
+		}
+	})
+}
+
+// TestOverwriteNeedsNoSpace: a full disk takes what replaces older contents, and no
+// more.
+func TestOverwriteNeedsNoSpace(t *testing.T) {
+	m := NewMem()
+	must(t, WriteFile(m, "/f", make([]byte, 100)))
+	m.Limit(m.Used())
+	f, err := m.OpenWrite("/f")
+	must(t, err)
+	if n, err := f.WriteAt(make([]byte, 60), 40); n != 60 || err != nil {
+		t.Fatal(n, err)
+	}
+	if n, err := f.WriteAt(make([]byte, 60), 60); n != 40 || !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(n, err)
+	}
+}
+
+// TestOverwriteIsTorn: until a sync, a crash leaves old pages, new ones, and some of
+// both; after it, the new ones.
+func TestOverwriteIsTorn(t *testing.T) {
+	m := NewMem()
+	must(t, WriteFile(m, "/f", bytes.Repeat([]byte("a"), 8*pageSize)))
+	must(t, m.SyncDir("/"))
+	f, err := m.OpenWrite("/f")
+	must(t, err)
+	_, err = f.WriteAt(bytes.Repeat([]byte("b"), 8*pageSize), 0)
+	must(t, err)
+	left := func(seed uint64) (old, now int) {
+		b, err := ReadFile(m.CrashClone(rand.New(rand.NewPCG(seed, 0))), "/f", 1<<20)
+		must(t, err)
+		return bytes.Count(b, []byte("a")), bytes.Count(b, []byte("b"))
+	}
+	mixed := false
+	for seed := range uint64(20) {
+		old, now := left(seed)
+		if old+now != 8*pageSize {
+			t.Fatalf("%d old and %d new bytes of %d", old, now, 8*pageSize)
+		}
+		mixed = mixed || old > 0 && now > 0
+	}
+	if !mixed {
+		t.Fatal("no crash left some of both")
+	}
+	must(t, f.SyncData())
+	if old, _ := left(1); old != 0 {
+		t.Fatalf("%d bytes went back after a sync", old)
+	}
+}
+
 func TestLockIsExclusive(t *testing.T) {
 	both(t, func(t *testing.T, fsys FS, dir string) {
 		held, err := fsys.Lock(dir + "/LOCK")

@@ -14,7 +14,8 @@ type memFile struct {
 	m        *Mem
 	n        *inode
 	name     string
-	writable bool
+	writable bool // at its end
+	inPlace  bool // by WriteAt
 	closed   atomic.Bool
 }
 
@@ -64,6 +65,31 @@ func (f *memFile) Write(p []byte) (int, error) {
 	if f.n.links > 0 {
 		f.m.used += int64(len(p))
 	}
+	return len(p), err
+}
+
+func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
+	var partial *PartialWrite
+	err := f.before(OpWriteAt)
+	switch {
+	case errors.As(err, &partial):
+		p, err = p[:min(partial.N, len(p))], &fs.PathError{Op: "write", Path: f.name, Err: partial.Err}
+	case err != nil:
+		return 0, err
+	case !f.inPlace || off < 0:
+		return 0, &fs.PathError{Op: "write", Path: f.name, Err: fs.ErrInvalid}
+	}
+	f.m.mu.Lock()
+	defer f.m.mu.Unlock()
+	largest := f.n.content.size + max(0, f.m.limit-f.m.used) // that the file can become
+	if f.m.limit > 0 && f.n.links > 0 && off+int64(len(p)) > largest {
+		p, err = p[:max(0, largest-off)], &fs.PathError{Op: "write", Path: f.name, Err: syscall.ENOSPC}
+	}
+	if end := off + int64(len(p)); end > f.n.content.size {
+		f.m.resize(f.n, end)
+	}
+	f.n.content.overwrite(p, off)
+	f.n.mod = time.Now()
 	return len(p), err
 }
 

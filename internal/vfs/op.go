@@ -5,7 +5,7 @@ import "fmt"
 // Op names a call of FS or File for the hook of Mem.Inject.
 type Op uint8
 
-// The calls, in the order of the interfaces.
+// The calls.
 const (
 	OpCreate Op = iota + 1
 	OpOpen
@@ -26,6 +26,8 @@ const (
 	OpTruncate
 	OpSyncData
 	OpSize
+	OpOpenWrite
+	OpWriteAt
 )
 
 var opNames = [...]string{
@@ -33,6 +35,7 @@ var opNames = [...]string{
 	OpRemoveAll: "remove-all", OpRename: "rename", OpMkdirAll: "mkdir-all", OpList: "list", OpStat: "stat",
 	OpSyncDir: "sync-dir", OpLock: "lock", OpFree: "free", OpReadAt: "read-at", OpClose: "close",
 	OpWrite: "write", OpTruncate: "truncate", OpSyncData: "sync-data", OpSize: "size",
+	OpOpenWrite: "open-write", OpWriteAt: "write-at",
 }
 
 // String is the call's name as it appears in test scripts.
@@ -46,13 +49,13 @@ func (o Op) String() string {
 // Changes reports whether the call may change what a crash leaves behind.
 func (o Op) Changes() bool {
 	switch o {
-	case OpOpen, OpOpenAppend, OpList, OpStat, OpLock, OpFree, OpReadAt, OpClose, OpSize:
+	case OpOpen, OpOpenAppend, OpOpenWrite, OpList, OpStat, OpLock, OpFree, OpReadAt, OpClose, OpSize:
 		return false
 	}
 	return true
 }
 
-// PartialWrite is returned by a hook for OpWrite to have the first N bytes
+// PartialWrite is returned by a hook for OpWrite or OpWriteAt to have the first N bytes
 // written before the call fails with Err.
 type PartialWrite struct {
 	N   int

@@ -26,6 +26,8 @@ func (osFS) Open(name string) (File, error) { return openOS(name, os.O_RDONLY) }
 
 func (osFS) OpenAppend(name string) (File, error) { return openOS(name, os.O_RDWR|os.O_APPEND) }
 
+func (osFS) OpenWrite(name string) (File, error) { return openOS(name, os.O_RDWR) }
+
 func (osFS) Link(oldname, newname string) error { return os.Link(oldname, newname) }
 
 func (osFS) Remove(name string) error { return os.Remove(name) }

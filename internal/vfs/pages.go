@@ -43,6 +43,17 @@ func (f *pagedFile) append(p []byte) {
 	}
 }
 
+// overwrite replaces bytes within the file.
+func (f *pagedFile) overwrite(p []byte, off int64) {
+	for len(p) > 0 {
+		i := off / pageSize
+		f.touch(i)
+		n := copy(f.pages[i][off%pageSize:], p)
+		off += int64(n)
+		p = p[n:]
+	}
+}
+
 func (f *pagedFile) truncate(size int64) {
 	for f.size < size { // grow with zeros, as a hole reads
 		n := min(size-f.size, pageSize)

@@ -30,6 +30,11 @@ type FS interface {
 	Open(name string) (File, error)
 	// OpenAppend opens an existing file for reading and appending at its end.
 	OpenAppend(name string) (File, error)
+	// OpenWrite opens an existing file for reading and for WriteAt; its Write must
+	// not be used. A file that was filled once can so be used again and again
+	// without its size or the place of its blocks changing, and then SyncData need
+	// write nothing but contents.
+	OpenWrite(name string) (File, error)
 	// Link gives an existing file a second name. An existing newname is fs.ErrExist.
 	Link(oldname, newname string) error
 	// Remove removes a file or an empty directory.
@@ -55,13 +60,16 @@ type FS interface {
 }
 
 // File is an open file. ReadAt may run concurrently with everything; the other
-// calls come from one goroutine at a time, but for SyncData, which may run
-// beside Write and covers at least what was written before it was called.
+// calls come from one goroutine at a time, but for SyncData, which may run beside
+// Write and WriteAt and covers at least what was written before it was called.
 type File interface {
 	io.ReaderAt
 	io.Closer
 	// Write appends at the end. It neither changes nor keeps the slice.
 	io.Writer
+	// WriteAt overwrites what is there, in a file from OpenWrite only. It neither
+	// changes nor keeps the slice.
+	io.WriterAt
 	// Truncate cuts the file to size; writing goes on there.
 	Truncate(size int64) error
 	// SyncData is fdatasync: contents and size are durable after it. After an
