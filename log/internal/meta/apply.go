@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/millrace/millrace/log/internal/quota"
 )
 
 // ErrInvalidRecord means that a record does not fit the image that it was applied
@@ -28,6 +30,9 @@ func (im *Image) Apply(index uint64, records []Record) (*Image, error) {
 		}
 	}
 	next := b.Image
+	if len(b.quotas) > 0 {
+		next.quotas = im.quotas.With(b.quotas...)
+	}
 	return &next, nil
 }
 
@@ -45,7 +50,8 @@ func (im *Image) withBrokerEpoch(node int32, epoch int64) *Image {
 // batch copies a topic once and not once per partition.
 type batch struct {
 	Image
-	own map[ID]*Topic
+	own    map[ID]*Topic
+	quotas []quota.Change
 }
 
 // topic is the batch's own copy of a topic, or nil.
@@ -90,6 +96,8 @@ func (b *batch) apply(r Record) error {
 			return fmt.Errorf("%w: producer ids go back from %d to %d", ErrInvalidRecord, b.NextProducerID(), r.Next)
 		}
 		b.blocks = r
+	case *ClientQuota:
+		return b.applyClientQuota(r)
 	default:
 		panic(fmt.Sprintf("meta: record %T has no place in the image", r))
 	}

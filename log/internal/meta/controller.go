@@ -147,6 +147,8 @@ func (c *Controller) decide(body any) (any, []Record) {
 		return c.alterPartition(req)
 	case AllocateProducerIDs:
 		return c.allocateProducerIDs(req)
+	case AlterClientQuotas:
+		return c.alterClientQuotas(req)
 	case FinalizeFeature:
 		return answerOf(c.finalize(req))
 	case ProposeRecords:

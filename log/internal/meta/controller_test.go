@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace/log/internal/core"
+	"github.com/millrace/millrace/log/internal/quota"
 )
 
 // TestControllerScripts plays testdata/controller/*.txt: lines of commands, each
@@ -119,6 +120,8 @@ func (b *bench) command(t *testing.T, words []string) {
 	case "block":
 		node, _ := strconv.Atoi(words[1])
 		b.ask(AllocateProducerIDs{NodeID: int32(node), BrokerEpoch: number("broker", b.epochOf(int32(node)))})
+	case "quota":
+		b.ask(AlterClientQuotas{Entities: []QuotaChanges{quotaChanges(words)}, ValidateOnly: flagged("dry")})
 	case "finalize":
 		level, _ := strconv.Atoi(words[1])
 		b.ask(FinalizeFeature{Name: FeatureVersion, Level: int16(level)})
@@ -174,6 +177,26 @@ func (b *bench) config(words []string, flagged func(string) bool) {
 		c.Changes = append(c.Changes, ConfigChange{Op: op, Key: key, Value: value})
 	}
 	b.ask(AlterConfigs{Topics: []ConfigChanges{c}, ValidateOnly: flagged("dry")})
+}
+
+// quotaChanges reads TYPE=NAME for the parts of an entity, KEY:VALUE and -KEY.
+func quotaChanges(words []string) QuotaChanges {
+	var c QuotaChanges
+	for _, w := range words[1:] {
+		if kind, name, ok := strings.Cut(w, "="); ok {
+			*c.Entity.Part(kind) = quota.Named(strings.Trim(name, `"`))
+			if name == "<default>" {
+				*c.Entity.Part(kind) = quota.Default
+			}
+			continue
+		}
+		key, text, set := strings.Cut(strings.TrimPrefix(w, "-"), ":")
+		value, _ := strconv.ParseFloat(text, 64)
+		if w != "dry" {
+			c.Changes = append(c.Changes, QuotaChange{Key: quota.Key(key), Value: value, Remove: !set})
+		}
+	}
+	return c
 }
 
 func numbers(list string) []int32 {
@@ -272,6 +295,11 @@ func (b *bench) describe(r Record, all []Record) string {
 			return fmt.Sprintf("config %s %s default", b.name(r.Topic, all), r.Key)
 		}
 		return fmt.Sprintf("config %s %s=%s", b.name(r.Topic, all), r.Key, r.Value)
+	case *ClientQuota:
+		if r.Remove {
+			return fmt.Sprintf("quota of %v: no %s", r.Entity, r.Key)
+		}
+		return fmt.Sprintf("quota of %v: %s=%v", r.Entity, r.Key, r.Value)
 	case *ProducerIDBlock:
 		return fmt.Sprintf("producer ids below %d for node %d", r.Next, r.NodeID)
 	}
@@ -292,6 +320,12 @@ func (b *bench) Reply(r core.Reply, err error) {
 			break
 		}
 		fmt.Fprintf(&b.out, "  reply %d topic %s with %d partitions", r.ID, a[0].Topic.Name, len(a[0].Topic.Partitions))
+	case []error:
+		if refusal, ok := a[0].(*Refusal); ok {
+			fmt.Fprintf(&b.out, "  refuse %d %s: %s", r.ID, refusal.Code.Message, refusal.Reason)
+			break
+		}
+		fmt.Fprintf(&b.out, "  reply %d", r.ID)
 	case *Partition:
 		fmt.Fprintf(&b.out, "  reply %d isr %v partition epoch %d", r.ID, a.ISR, a.Epoch)
 	default:

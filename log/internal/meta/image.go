@@ -6,6 +6,8 @@ import (
 	"iter"
 	"maps"
 	"slices"
+
+	"github.com/millrace/millrace/log/internal/quota"
 )
 
 // Image is the metadata at one index of its log: immutable, the same on every node.
@@ -19,6 +21,7 @@ type Image struct {
 	names    tree[string, ID] // derived from topics
 	configs  tree[configKey, *Config]
 	blocks   *ProducerIDBlock
+	quotas   *quota.Table
 
 	// The newest maxRemovals removals: by topic, and by age (removed is the next).
 	removals   tree[ID, uint64]
@@ -204,6 +207,7 @@ func (im *Image) Records() []Record {
 	if im.blocks != nil {
 		rs = append(rs, im.blocks)
 	}
+	rs = append(rs, im.quotaRecords()...)
 	for _, r := range im.removalAge.all() {
 		rs = append(rs, r)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/millrace/millrace/log/internal/quota"
 )
 
 // largeImage has so many topics of one partition each.
@@ -39,6 +41,7 @@ func TestImagesDoNotChange(t *testing.T) {
 		"config":    {&Config{Resource: ResourceTopic, Topic: topic.ID, Key: "retention.ms", Value: "1"}},
 		"removal":   {&TopicRemoval{ID: topic.ID}},
 		"feature":   {&Feature{Name: "f", Level: 3}},
+		"quota":     {&ClientQuota{Entity: quota.Entity{User: quota.Default}, Key: quota.ProducerByteRate, Value: 5}},
 		"all":       {&p, &second, &Feature{Name: "f", Level: 3}, &TopicRemoval{ID: topic.ID}, &TopicRecord{ID: testID(9), Name: "topic-7"}},
 	} {
 		next, err := old.Apply(101, records)

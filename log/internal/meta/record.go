@@ -35,6 +35,7 @@ const (
 	TypePartition       RecordType = 6
 	TypeConfig          RecordType = 7
 	TypeProducerIDBlock RecordType = 8
+	TypeClientQuota     RecordType = 9
 )
 
 // Record is one change of the metadata. Records are values that nobody changes
@@ -75,6 +76,8 @@ func newRecord(t RecordType) Record {
 		return new(Config)
 	case TypeProducerIDBlock:
 		return new(ProducerIDBlock)
+	case TypeClientQuota:
+		return new(ClientQuota)
 	}
 	return nil
 }

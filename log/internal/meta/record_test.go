@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/millrace/millrace/log/internal/quota"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -31,6 +33,8 @@ func examples() []Record {
 		&Config{Resource: ResourceTopic, Topic: testID(4), NodeID: -1, Key: "retention.ms", Value: "1000"},
 		&Config{Resource: ResourceBroker, NodeID: -1, Key: "k", Remove: true},
 		&ProducerIDBlock{Next: 2000, NodeID: 1, BrokerEpoch: 7},
+		&ClientQuota{Entity: quota.Entity{User: quota.Named("ada"), ClientID: quota.Default}, Key: quota.RequestPercentage, Value: 12.5},
+		&ClientQuota{Entity: quota.Entity{IP: quota.Named("10.0.0.1")}, Key: quota.ConnectionCreationRate, Remove: true},
 		&Cluster{ID: testID(1), Tags: tags},
 	}
 }

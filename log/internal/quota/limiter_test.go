@@ -10,7 +10,7 @@ import (
 
 var (
 	ada   = Client{User: "ada"}
-	aRate = (*Table)(nil).With(Entity{User: Named("ada")}, ProducerByteRate, 1000)
+	aRate = (*Table)(nil).With(Change{Entity: Entity{User: Named("ada")}, Key: ProducerByteRate, Value: 1000})
 )
 
 // TestRateOverTime has a client that waits as it is told, in requests of many sizes:
@@ -59,11 +59,11 @@ func TestDebtIsBounded(t *testing.T) {
 		if wait := l.Charge(aRate, ProducerByteRate, ada, 0); wait != 0 {
 			t.Errorf("after it, wait %v more", wait)
 		}
-		zero := aRate.With(Entity{User: Named("ada")}, ProducerByteRate, 0)
+		zero := aRate.With(Change{Entity: Entity{User: Named("ada")}, Key: ProducerByteRate, Value: 0})
 		if wait := l.Charge(zero, ProducerByteRate, ada, 1); wait != MaxThrottle {
 			t.Errorf("with a quota of 0, wait %v", wait)
 		}
-		share := (*Table)(nil).With(Entity{User: Default}, RequestPercentage, 1)
+		share := (*Table)(nil).With(Change{Entity: Entity{User: Default}, Key: RequestPercentage, Value: 1})
 		if wait := l.Charge(share, RequestPercentage, ada, 1e6); wait != time.Second {
 			t.Errorf("for the request quota, wait %v", wait)
 		}
@@ -74,7 +74,7 @@ func TestDebtIsBounded(t *testing.T) {
 // charges nothing for what was refused (KIP-599).
 func TestAdmitIsStrict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := (*Table)(nil).With(Entity{User: Default}, ControllerMutationRate, 1)
+		table := (*Table)(nil).With(Change{Entity: Entity{User: Default}, Key: ControllerMutationRate, Value: 1})
 		var l Limiter
 		if wait := l.Admit(table, ControllerMutationRate, ada, burst+5); wait != 0 {
 			t.Fatalf("the first was refused for %v", wait)
@@ -94,7 +94,7 @@ func TestAdmitIsStrict(t *testing.T) {
 // TestInventedClientsShare invents client ids until the limiter forgets none any more.
 func TestInventedClientsShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := (*Table)(nil).With(Entity{ClientID: Default}, ProducerByteRate, 1)
+		table := (*Table)(nil).With(Change{Entity: Entity{ClientID: Default}, Key: ProducerByteRate, Value: 1})
 		var l Limiter
 		for i := range maxBuckets {
 			l.Charge(table, ProducerByteRate, Client{ID: fmt.Sprint(i)}, 5)

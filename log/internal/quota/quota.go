@@ -1,7 +1,7 @@
 // Package quota says how much of the node a client may use: which limit applies to
 // whom (Table), and how long who has used too much must wait (Limiter).
 //
-//	table := table.With(quota.Entity{User: quota.Named("ada")}, quota.ProducerByteRate, 1<<20)
+//	table := table.With(quota.Change{Entity: quota.Entity{User: quota.Named("ada")}, Key: quota.ProducerByteRate, Value: 1 << 20})
 //	wait := limiter.Charge(table, quota.ProducerByteRate, quota.Client{User: "ada"}, bytes)
 //
 // Entities, keys, precedence and values are Kafka's (KIP-13, KIP-124, KIP-257, KIP-546,
@@ -170,7 +170,7 @@ func (e Entity) CheckValue(key Key, value float64) error {
 func (e Entity) CheckKey(key Key) error {
 	ofUsers := key == ProducerByteRate || key == ConsumerByteRate || key == RequestPercentage || key == ControllerMutationRate
 	if e.IP.IsSet() && key != ConnectionCreationRate || !e.IP.IsSet() && !ofUsers {
-		return fmt.Errorf("%s is no quota of a %s", key, strings.Join(e.Types(), " and "))
+		return fmt.Errorf("%s is no quota of %s", key, strings.Join(e.Types(), " and "))
 	}
 	return nil
 }

@@ -121,50 +121,48 @@ func (t *Table) Find(key Key, c Client) (limit float64, shared Client, ok bool) 
 	return 0, Client{}, false
 }
 
-// With is the table with a quota set.
-func (t *Table) With(e Entity, key Key, value float64) *Table {
-	next := t.clone()
-	values := maps.Clone(next.entities[e])
-	if values == nil {
-		values = map[Key]float64{}
-	}
-	values[key] = value
-	next.entities[e] = values
-	return next.leveled()
+// Change sets or removes one quota.
+type Change struct {
+	Entity Entity
+	Key    Key
+	Value  float64
+	Remove bool
 }
 
-// Without is the table with a quota removed.
-func (t *Table) Without(e Entity, key Key) *Table {
-	next := t.clone()
-	values := maps.Clone(next.entities[e])
-	delete(values, key)
-	if len(values) == 0 {
-		delete(next.entities, e)
-	} else {
-		next.entities[e] = values
+// With is the table after changes; t stays as it is.
+func (t *Table) With(changes ...Change) *Table {
+	next := &Table{entities: map[Entity]map[Key]float64{}, levels: map[Key]uint16{}}
+	if t != nil {
+		maps.Copy(next.entities, t.entities)
+	}
+	own := map[Entity]bool{} // whose values t does not share
+	for _, c := range changes {
+		values := next.entities[c.Entity]
+		if !own[c.Entity] {
+			own[c.Entity] = true
+			values = maps.Clone(values)
+		}
+		switch {
+		case c.Remove:
+			delete(values, c.Key)
+		case values == nil:
+			values = map[Key]float64{c.Key: c.Value}
+		default:
+			values[c.Key] = c.Value
+		}
+		if next.entities[c.Entity] = values; len(values) == 0 {
+			delete(next.entities, c.Entity)
+		}
 	}
 	if len(next.entities) == 0 {
 		return nil
 	}
-	return next.leveled()
-}
-
-func (t *Table) clone() *Table {
-	next := &Table{entities: map[Entity]map[Key]float64{}}
-	if t != nil {
-		maps.Copy(next.entities, t.entities)
-	}
-	return next
-}
-
-func (t *Table) leveled() *Table {
-	t.levels = map[Key]uint16{}
-	for e, values := range t.entities {
+	for e, values := range next.entities {
 		for key := range values {
-			t.levels[key] |= 1 << e.level()
+			next.levels[key] |= 1 << e.level()
 		}
 	}
-	return t
+	return next
 }
 
 // Len is the number of entities that have quotas.

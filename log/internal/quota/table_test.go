@@ -47,14 +47,14 @@ func TestPrecedence(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := table
-		table = table.With(r.entity, ProducerByteRate, float64(i))
+		table = table.With(Change{Entity: r.entity, Key: ProducerByteRate, Value: float64(i)})
 		check(i)
 		if before.Len() != i {
 			t.Fatalf("a change of a table changed the one before: %d entities", before.Len())
 		}
 	}
 	for i, r := range slices.Backward(rising) {
-		table = table.Without(r.entity, ProducerByteRate)
+		table = table.With(Change{Entity: r.entity, Key: ProducerByteRate, Remove: true})
 		check(i - 1)
 	}
 	if table != nil {
@@ -63,9 +63,9 @@ func TestPrecedence(t *testing.T) {
 }
 
 func TestOthersHaveNoQuota(t *testing.T) {
-	table := (*Table)(nil).With(Entity{User: Named("ada")}, ProducerByteRate, 1).
-		With(Entity{IP: Named("10.0.0.1")}, ConnectionCreationRate, 2).
-		With(Entity{IP: Default}, ConnectionCreationRate, 3)
+	table := (*Table)(nil).With(Change{Entity: Entity{User: Named("ada")}, Key: ProducerByteRate, Value: 1},
+		Change{Entity: Entity{IP: Named("10.0.0.1")}, Key: ConnectionCreationRate, Value: 2},
+		Change{Entity: Entity{IP: Default}, Key: ConnectionCreationRate, Value: 3})
 	if _, _, ok := table.Find(ProducerByteRate, Client{User: "eve", ID: "ada"}); ok {
 		t.Error("eve is limited by ada's quota")
 	}
@@ -108,8 +108,10 @@ func TestChecks(t *testing.T) {
 }
 
 func TestAllInOrder(t *testing.T) {
-	table := (*Table)(nil).With(Entity{User: Named("b")}, RequestPercentage, 1).With(Entity{User: Named("a")}, ProducerByteRate, 2).
-		With(Entity{User: Named("a")}, ConsumerByteRate, 3).With(Entity{User: Default}, ProducerByteRate, 4)
+	table := (*Table)(nil).With(Change{Entity: Entity{User: Named("b")}, Key: RequestPercentage, Value: 1},
+		Change{Entity: Entity{User: Named("a")}, Key: ProducerByteRate, Value: 2},
+		Change{Entity: Entity{User: Named("a")}, Key: ConsumerByteRate, Value: 3},
+		Change{Entity: Entity{User: Default}, Key: ProducerByteRate, Value: 4})
 	var got []string
 	for e := range table.All() {
 		for key, value := range table.Values(e) {
@@ -130,7 +132,7 @@ func BenchmarkFindNone(b *testing.B) {
 }
 
 func BenchmarkFindLast(b *testing.B) {
-	table := (*Table)(nil).With(Entity{ClientID: Default}, ProducerByteRate, 1).With(Entity{User: Named("x")}, ProducerByteRate, 1)
+	table := (*Table)(nil).With(Change{Entity: Entity{ClientID: Default}, Key: ProducerByteRate, Value: 1}).With(Change{Entity: Entity{User: Named("x")}, Key: ProducerByteRate, Value: 1})
 	b.ReportAllocs()
 	for b.Loop() {
 		table.Find(ProducerByteRate, Client{User: "ada", ID: "app"})
