@@ -123,8 +123,21 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	})
-	root.AddCommand(a.runCommand(), a.serverCommand(), a.lintCommand(), a.explainCommand(), a.listCommand(),
-		a.topicCommand(), a.produceCommand(), a.consumeCommand(), a.schemaCommand(), a.versionCommand())
+	for _, g := range []struct {
+		id, title string
+		commands  []*cobra.Command
+	}{
+		{"pipelines", "Pipelines", []*cobra.Command{a.runCommand(), a.lintCommand(), a.explainCommand(), a.listCommand(), a.schemaCommand()}},
+		{"log", "The log", []*cobra.Command{a.serverCommand(), a.topicCommand(), a.produceCommand(), a.consumeCommand(), a.groupCommand(), a.txnCommand()}},
+		{"cluster", "Administration", []*cobra.Command{a.clusterCommand(), a.configCommand(), a.aclCommand(), a.quotaCommand()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title + ":"})
+		for _, c := range g.commands {
+			c.GroupID = g.id
+		}
+		root.AddCommand(g.commands...)
+	}
+	root.AddCommand(a.versionCommand())
 	return root
 }
 

@@ -35,7 +35,7 @@ func TestUsage(t *testing.T) {
 		{"list gadgets", "sources, operators, sinks, functions"},
 		{"list -o xml", "text, json"},
 		{"topic create", "a topic's name"},
-		{"topic", "create, list, describe, delete"},
+		{"topic", "create, list, describe"},
 		{"server --data x --sync sometimes", "always, interval, os"},
 	} {
 		t.Run(c.args, func(t *testing.T) {

@@ -12,16 +12,8 @@ import (
 )
 
 func (a *app) topicCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "topic",
-		Short: "Create, list, describe and delete topics",
-		Args:  noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return usagef("topic needs one of create, list, describe, delete")
-		},
-	}
-	c.AddCommand(a.topicCreate(), a.topicList(), a.topicDescribe(), a.topicDelete())
-	return c
+	return parentCommand("topic", "Create, list, describe, widen, trim and delete topics",
+		a.topicCreate(), a.topicList(), a.topicDescribe(), a.topicAddPartitions(), a.topicTrim(), a.topicDelete())
 }
 
 // withClient connects, runs do and disconnects.
@@ -157,6 +149,7 @@ func (a *app) topicDescribe() *cobra.Command {
 			})
 		},
 	}
+	c.ValidArgsFunction = a.completeWith(&r, topicNames)
 	r.flags(c)
 	outputFlag(c, &output)
 	return c
@@ -232,6 +225,7 @@ func (a *app) topicDelete() *cobra.Command {
 			})
 		},
 	}
+	c.ValidArgsFunction = a.completeWith(&r, topicNames)
 	r.flags(c)
 	return c
 }
