@@ -98,6 +98,8 @@ func (b *batch) apply(r Record) error {
 		b.blocks = r
 	case *ClientQuota:
 		return b.applyClientQuota(r)
+	case *ACL:
+		return b.applyACL(r)
 	default:
 		panic(fmt.Sprintf("meta: record %T has no place in the image", r))
 	}

@@ -22,6 +22,8 @@ type ControllerOptions struct {
 	DefaultPartitions int32
 	// MaxPartitions bounds the partitions of all topics together; 0 is 20 000.
 	MaxPartitions int
+	// MaxACLs bounds the access control entries; 0 is 50 000.
+	MaxACLs int
 }
 
 // Controller is the core that decides on changes of the metadata. It is pure; see
@@ -58,6 +60,9 @@ func NewController(o ControllerOptions) *Controller {
 	}
 	if o.MaxPartitions <= 0 {
 		o.MaxPartitions = 20_000
+	}
+	if o.MaxACLs <= 0 {
+		o.MaxACLs = defaultMaxACLs
 	}
 	return &Controller{opts: o, image: NewImage(), registering: map[core.Token]int32{}}
 }
@@ -149,6 +154,10 @@ func (c *Controller) decide(body any) (any, []Record) {
 		return c.allocateProducerIDs(req)
 	case AlterClientQuotas:
 		return c.alterClientQuotas(req)
+	case CreateACLs:
+		return c.createACLs(req)
+	case DeleteACLs:
+		return c.deleteACLs(req)
 	case FinalizeFeature:
 		return answerOf(c.finalize(req))
 	case ProposeRecords:

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/millrace/millrace/log/internal/acl"
 	"github.com/millrace/millrace/log/internal/core"
 	"github.com/millrace/millrace/log/internal/quota"
 )
@@ -26,6 +27,8 @@ import (
 //	config NAME [replace] [dry] [KEY:VALUE | -KEY | +KEY:VALUE | ~KEY:VALUE ...]
 //	isr NAME/N node=N epoch=N partition=N isr=1+2 [broker=N]
 //	block NODE [broker=N]         finalize LEVEL
+//	acl who=PRINCIPAL topic=NAME|group=NAME [deny] [anything]
+//	unacl [who=PRINCIPAL] [topic=NAME] [nonsense]
 func TestControllerScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/controller/*.txt")
 	if err != nil || len(files) == 0 {
@@ -57,7 +60,7 @@ type bench struct {
 
 func newBench() *bench {
 	b := &bench{committed: NewImage(), source: rand.New(rand.NewPCG(1, 1))}
-	b.runner = core.NewRunner(NewController(ControllerOptions{ClusterID: testID(1), Source: b.source, MaxPartitions: 60}), b)
+	b.runner = core.NewRunner(NewController(ControllerOptions{ClusterID: testID(1), Source: b.source, MaxPartitions: 60, MaxACLs: 4}), b)
 	return b
 }
 
@@ -122,6 +125,10 @@ func (b *bench) command(t *testing.T, words []string) {
 		b.ask(AllocateProducerIDs{NodeID: int32(node), BrokerEpoch: number("broker", b.epochOf(int32(node)))})
 	case "quota":
 		b.ask(AlterClientQuotas{Entities: []QuotaChanges{quotaChanges(words)}, ValidateOnly: flagged("dry")})
+	case "acl":
+		b.ask(CreateACLs{Entries: []acl.Entry{aclEntry(args)}})
+	case "unacl":
+		b.ask(DeleteACLs{Filters: []acl.Filter{aclFilter(args)}})
 	case "finalize":
 		level, _ := strconv.Atoi(words[1])
 		b.ask(FinalizeFeature{Name: FeatureVersion, Level: int16(level)})
@@ -300,6 +307,12 @@ func (b *bench) describe(r Record, all []Record) string {
 			return fmt.Sprintf("quota of %v: no %s", r.Entity, r.Key)
 		}
 		return fmt.Sprintf("quota of %v: %s=%v", r.Entity, r.Key, r.Value)
+	case *ACL:
+		if r.Remove {
+			entry, _ := b.committed.acls.ids.get(r.ID)
+			return fmt.Sprintf("no acl: %s", entry.Entry)
+		}
+		return fmt.Sprintf("acl: %s", r.Entry)
 	case *ProducerIDBlock:
 		return fmt.Sprintf("producer ids below %d for node %d", r.Next, r.NodeID)
 	}
@@ -320,6 +333,13 @@ func (b *bench) Reply(r core.Reply, err error) {
 			break
 		}
 		fmt.Fprintf(&b.out, "  reply %d topic %s with %d partitions", r.ID, a[0].Topic.Name, len(a[0].Topic.Partitions))
+	case []ACLDeletion:
+		if a[0].Err != nil {
+			refusal := a[0].Err.(*Refusal)
+			fmt.Fprintf(&b.out, "  refuse %d %s: %s", r.ID, refusal.Code.Message, refusal.Reason)
+			break
+		}
+		fmt.Fprintf(&b.out, "  reply %d of %d entries", r.ID, len(a[0].Deleted))
 	case []error:
 		if refusal, ok := a[0].(*Refusal); ok {
 			fmt.Fprintf(&b.out, "  refuse %d %s: %s", r.ID, refusal.Code.Message, refusal.Reason)

@@ -22,6 +22,7 @@ type Image struct {
 	configs  tree[configKey, *Config]
 	blocks   *ProducerIDBlock
 	quotas   *quota.Table
+	acls     *aclSet
 
 	// The newest maxRemovals removals: by topic, and by age (removed is the next).
 	removals   tree[ID, uint64]
@@ -79,6 +80,7 @@ func NewImage() *Image {
 		topics:     newTree[ID, *Topic](compareIDs),
 		names:      newTree[string, ID](cmp.Compare),
 		configs:    newTree[configKey, *Config](compareConfigKeys),
+		acls:       newACLSet(),
 		removals:   newTree[ID, uint64](compareIDs),
 		removalAge: newTree[uint64, *TopicRemoval](cmp.Compare),
 	}
@@ -208,6 +210,9 @@ func (im *Image) Records() []Record {
 		rs = append(rs, im.blocks)
 	}
 	rs = append(rs, im.quotaRecords()...)
+	for _, r := range im.acls.entries.all() {
+		rs = append(rs, r)
+	}
 	for _, r := range im.removalAge.all() {
 		rs = append(rs, r)
 	}

@@ -42,6 +42,7 @@ func TestImagesDoNotChange(t *testing.T) {
 		"removal":   {&TopicRemoval{ID: topic.ID}},
 		"feature":   {&Feature{Name: "f", Level: 3}},
 		"quota":     {&ClientQuota{Entity: quota.Entity{User: quota.Default}, Key: quota.ProducerByteRate, Value: 5}},
+		"acl":       {&ACL{ID: testID(7), Entry: readsTopics("User:ada", "a")}},
 		"all":       {&p, &second, &Feature{Name: "f", Level: 3}, &TopicRemoval{ID: topic.ID}, &TopicRecord{ID: testID(9), Name: "topic-7"}},
 	} {
 		next, err := old.Apply(101, records)
@@ -64,6 +65,10 @@ func TestImageRefusesWhatDoesNotFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	withACL, err := im.Apply(4, []Record{&ACL{ID: testID(7), Entry: readsTopics("User:ada", "a")}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		im *Image
 		r  Record
@@ -76,6 +81,10 @@ func TestImageRefusesWhatDoesNotFit(t *testing.T) {
 		"partition epoch":     {im, &Partition{Topic: topic.ID, Index: 0}},
 		"unknown topic":       {removed, &Partition{Topic: topic.ID, Index: 0}},
 		"config of no topic":  {removed, &Config{Resource: ResourceTopic, Topic: topic.ID}},
+		"unknown acl":         {im, &ACL{ID: testID(7), Remove: true}},
+		"acl of nobody":       {im, &ACL{ID: testID(7)}},
+		"acl there already":   {withACL, &ACL{ID: testID(8), Entry: readsTopics("User:ada", "a")}},
+		"acl id there":        {withACL, &ACL{ID: testID(7), Entry: readsTopics("User:ada", "b")}},
 		"config of nothing":   {im, &Config{Resource: 99}},
 	} {
 		if _, err := c.im.Apply(5, []Record{c.r}); !errors.Is(err, ErrInvalidRecord) {

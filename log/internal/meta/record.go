@@ -36,6 +36,7 @@ const (
 	TypeConfig          RecordType = 7
 	TypeProducerIDBlock RecordType = 8
 	TypeClientQuota     RecordType = 9
+	TypeACL             RecordType = 11
 )
 
 // Record is one change of the metadata. Records are values that nobody changes
@@ -78,6 +79,8 @@ func newRecord(t RecordType) Record {
 		return new(ProducerIDBlock)
 	case TypeClientQuota:
 		return new(ClientQuota)
+	case TypeACL:
+		return new(ACL)
 	}
 	return nil
 }

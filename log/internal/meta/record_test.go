@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/millrace/millrace/log/internal/acl"
 	"github.com/millrace/millrace/log/internal/quota"
 )
 
@@ -35,6 +36,9 @@ func examples() []Record {
 		&ProducerIDBlock{Next: 2000, NodeID: 1, BrokerEpoch: 7},
 		&ClientQuota{Entity: quota.Entity{User: quota.Named("ada"), ClientID: quota.Default}, Key: quota.RequestPercentage, Value: 12.5},
 		&ClientQuota{Entity: quota.Entity{IP: quota.Named("10.0.0.1")}, Key: quota.ConnectionCreationRate, Remove: true},
+		&ACL{ID: testID(6), Entry: acl.Entry{Resource: acl.Topic, Name: "clicks-", Pattern: acl.Prefixed, Principal: "User:ada", Host: "*",
+			Operation: acl.Read, Permission: acl.Allow}},
+		&ACL{ID: testID(6), Remove: true},
 		&Cluster{ID: testID(1), Tags: tags},
 	}
 }
