@@ -98,6 +98,8 @@ func (b *batch) apply(r Record) error {
 		b.blocks = r
 	case *ClientQuota:
 		return b.applyClientQuota(r)
+	case *ScramCredential:
+		return b.applyScramCredential(r)
 	case *ACL:
 		return b.applyACL(r)
 	default:

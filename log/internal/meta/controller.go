@@ -154,6 +154,8 @@ func (c *Controller) decide(body any) (any, []Record) {
 		return c.allocateProducerIDs(req)
 	case AlterClientQuotas:
 		return c.alterClientQuotas(req)
+	case AlterUserScramCredentials:
+		return c.alterScramCredentials(req)
 	case CreateACLs:
 		return c.createACLs(req)
 	case DeleteACLs:

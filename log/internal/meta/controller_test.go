@@ -27,6 +27,7 @@ import (
 //	config NAME [replace] [dry] [KEY:VALUE | -KEY | +KEY:VALUE | ~KEY:VALUE ...]
 //	isr NAME/N node=N epoch=N partition=N isr=1+2 [broker=N]
 //	block NODE [broker=N]         finalize LEVEL
+//	scram USER:MECHANISM[:ITERATIONS] -USER:MECHANISM ...
 //	acl who=PRINCIPAL topic=NAME|group=NAME [deny] [anything]
 //	unacl [who=PRINCIPAL] [topic=NAME] [nonsense]
 func TestControllerScripts(t *testing.T) {
@@ -125,6 +126,8 @@ func (b *bench) command(t *testing.T, words []string) {
 		b.ask(AllocateProducerIDs{NodeID: int32(node), BrokerEpoch: number("broker", b.epochOf(int32(node)))})
 	case "quota":
 		b.ask(AlterClientQuotas{Entities: []QuotaChanges{quotaChanges(words)}, ValidateOnly: flagged("dry")})
+	case "scram":
+		b.ask(scramChanges(words[1:]))
 	case "acl":
 		b.ask(CreateACLs{Entries: []acl.Entry{aclEntry(args)}})
 	case "unacl":
@@ -307,6 +310,11 @@ func (b *bench) describe(r Record, all []Record) string {
 			return fmt.Sprintf("quota of %v: no %s", r.Entity, r.Key)
 		}
 		return fmt.Sprintf("quota of %v: %s=%v", r.Entity, r.Key, r.Value)
+	case *ScramCredential:
+		if r.Remove {
+			return fmt.Sprintf("no %v credential of %q", r.Mechanism, r.User)
+		}
+		return fmt.Sprintf("%v credential of %q, %d iterations", r.Mechanism, r.User, r.Iterations)
 	case *ACL:
 		if r.Remove {
 			entry, _ := b.committed.acls.ids.get(r.ID)
@@ -333,6 +341,14 @@ func (b *bench) Reply(r core.Reply, err error) {
 			break
 		}
 		fmt.Fprintf(&b.out, "  reply %d topic %s with %d partitions", r.ID, a[0].Topic.Name, len(a[0].Topic.Partitions))
+	case []UserResult:
+		fmt.Fprintf(&b.out, "  reply %d", r.ID)
+		for _, u := range a {
+			fmt.Fprintf(&b.out, " %q", u.User)
+			if refusal, ok := u.Err.(*Refusal); ok {
+				fmt.Fprintf(&b.out, " refused %s: %s;", refusal.Code.Message, refusal.Reason)
+			}
+		}
 	case []ACLDeletion:
 		if a[0].Err != nil {
 			refusal := a[0].Err.(*Refusal)

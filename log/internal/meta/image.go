@@ -24,6 +24,8 @@ type Image struct {
 	quotas   *quota.Table
 	acls     *aclSet
 
+	credentials tree[credentialKey, *ScramCredential]
+
 	// The newest maxRemovals removals: by topic, and by age (removed is the next).
 	removals   tree[ID, uint64]
 	removalAge tree[uint64, *TopicRemoval]
@@ -75,14 +77,15 @@ func compareConfigKeys(a, b configKey) int {
 // NewImage is the image before the first record.
 func NewImage() *Image {
 	return &Image{
-		features:   newTree[string, *Feature](cmp.Compare),
-		brokers:    newTree[int32, *Broker](cmp.Compare),
-		topics:     newTree[ID, *Topic](compareIDs),
-		names:      newTree[string, ID](cmp.Compare),
-		configs:    newTree[configKey, *Config](compareConfigKeys),
-		acls:       newACLSet(),
-		removals:   newTree[ID, uint64](compareIDs),
-		removalAge: newTree[uint64, *TopicRemoval](cmp.Compare),
+		features:    newTree[string, *Feature](cmp.Compare),
+		brokers:     newTree[int32, *Broker](cmp.Compare),
+		topics:      newTree[ID, *Topic](compareIDs),
+		names:       newTree[string, ID](cmp.Compare),
+		configs:     newTree[configKey, *Config](compareConfigKeys),
+		acls:        newACLSet(),
+		credentials: newTree[credentialKey, *ScramCredential](compareCredentialKeys),
+		removals:    newTree[ID, uint64](compareIDs),
+		removalAge:  newTree[uint64, *TopicRemoval](cmp.Compare),
 	}
 }
 
@@ -210,6 +213,9 @@ func (im *Image) Records() []Record {
 		rs = append(rs, im.blocks)
 	}
 	rs = append(rs, im.quotaRecords()...)
+	for _, r := range im.credentials.all() {
+		rs = append(rs, r)
+	}
 	for _, r := range im.acls.entries.all() {
 		rs = append(rs, r)
 	}

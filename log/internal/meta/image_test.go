@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace/log/internal/quota"
+	"github.com/millrace/millrace/log/internal/sasl"
 )
 
 // largeImage has so many topics of one partition each.
@@ -42,6 +43,7 @@ func TestImagesDoNotChange(t *testing.T) {
 		"removal":   {&TopicRemoval{ID: topic.ID}},
 		"feature":   {&Feature{Name: "f", Level: 3}},
 		"quota":     {&ClientQuota{Entity: quota.Entity{User: quota.Default}, Key: quota.ProducerByteRate, Value: 5}},
+		"user":      {&ScramCredential{User: "ada", Mechanism: sasl.ScramSHA256}},
 		"acl":       {&ACL{ID: testID(7), Entry: readsTopics("User:ada", "a")}},
 		"all":       {&p, &second, &Feature{Name: "f", Level: 3}, &TopicRemoval{ID: topic.ID}, &TopicRecord{ID: testID(9), Name: "topic-7"}},
 	} {
@@ -81,6 +83,7 @@ func TestImageRefusesWhatDoesNotFit(t *testing.T) {
 		"partition epoch":     {im, &Partition{Topic: topic.ID, Index: 0}},
 		"unknown topic":       {removed, &Partition{Topic: topic.ID, Index: 0}},
 		"config of no topic":  {removed, &Config{Resource: ResourceTopic, Topic: topic.ID}},
+		"unknown user":        {im, &ScramCredential{User: "ada", Mechanism: sasl.ScramSHA256, Remove: true}},
 		"unknown acl":         {im, &ACL{ID: testID(7), Remove: true}},
 		"acl of nobody":       {im, &ACL{ID: testID(7)}},
 		"acl there already":   {withACL, &ACL{ID: testID(8), Entry: readsTopics("User:ada", "a")}},

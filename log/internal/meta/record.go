@@ -36,6 +36,7 @@ const (
 	TypeConfig          RecordType = 7
 	TypeProducerIDBlock RecordType = 8
 	TypeClientQuota     RecordType = 9
+	TypeScramCredential RecordType = 10
 	TypeACL             RecordType = 11
 )
 
@@ -79,6 +80,8 @@ func newRecord(t RecordType) Record {
 		return new(ProducerIDBlock)
 	case TypeClientQuota:
 		return new(ClientQuota)
+	case TypeScramCredential:
+		return new(ScramCredential)
 	case TypeACL:
 		return new(ACL)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/millrace/millrace/log/internal/acl"
 	"github.com/millrace/millrace/log/internal/quota"
+	"github.com/millrace/millrace/log/internal/sasl"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -39,6 +40,9 @@ func examples() []Record {
 		&ACL{ID: testID(6), Entry: acl.Entry{Resource: acl.Topic, Name: "clicks-", Pattern: acl.Prefixed, Principal: "User:ada", Host: "*",
 			Operation: acl.Read, Permission: acl.Allow}},
 		&ACL{ID: testID(6), Remove: true},
+		&ScramCredential{User: "ada", Mechanism: sasl.ScramSHA512, Credential: sasl.Credential{Salt: []byte("salt"),
+			StoredKey: []byte{1, 2, 255}, ServerKey: []byte{3, 4, 254}, Iterations: 4096}},
+		&ScramCredential{User: "bob", Mechanism: sasl.ScramSHA256, Remove: true},
 		&Cluster{ID: testID(1), Tags: tags},
 	}
 }
