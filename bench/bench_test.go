@@ -16,6 +16,8 @@ func TestRun(t *testing.T) {
 	out := filepath.Join(dir, "result.json")
 	c := config{rows: 40_000, naiveRows: 40_000, pairs: 1, quick: true, dir: dir, out: out, sync: "os"}
 	rep := newReport(c)
+	defer func(p []int32) { peerPartitions = p }(peerPartitions)
+	peerPartitions = []int32{1, 20}
 	for _, s := range scenarios {
 		if strings.HasPrefix(s.name, "window_") {
 			if s.name != "window_10k" {
@@ -39,8 +41,8 @@ func TestRun(t *testing.T) {
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Results) != 12 || len(got.Latencies) != 2 {
-		t.Fatalf("%d results and %d latencies, want 12 and 2", len(got.Results), len(got.Latencies))
+	if len(got.Results) != 20 || len(got.Latencies) != 6 {
+		t.Fatalf("%d results and %d latencies, want 20 and 6", len(got.Results), len(got.Latencies))
 	}
 	for _, r := range got.Results {
 		if len(r.NsPerEv) != 1 || r.NsPerEv[0] <= 0 || r.Events == 0 {

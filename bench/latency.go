@@ -53,7 +53,7 @@ func latencies(ctx context.Context, b *bed) error {
 	if err != nil {
 		return err
 	}
-	if err := b.latency(ctx, "log: produce to consume", topic, topic, n); err != nil {
+	if err := b.latency(ctx, b.addr, "log: produce to consume", topic, topic, n); err != nil {
 		return err
 	}
 	in, err := b.output(ctx)
@@ -75,16 +75,16 @@ func latencies(ctx context.Context, b *bed) error {
 		cancel() // the consumer must not wait for a pipeline that has failed
 		ended <- err
 	}()
-	err = b.latency(ctx, "pipeline, exactly once", in, out, n)
+	err = b.latency(ctx, b.addr, "pipeline, exactly once", in, out, n)
 	cancel()
 	return errors.Join(<-ended, err, closer())
 }
 
-// latency sends n numbers at latencyRate and waits for them at the other end. The
+// latency sends n numbers at latencyRate, to each partition in turn, and waits for them at the other end. The
 // first tenth warms up.
-func (b *bed) latency(ctx context.Context, side, in, out string, n int) error {
-	cl, err := b.kgoClient(
-		kgo.DefaultProduceTopic(in), kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression()),
+func (b *bed) latency(ctx context.Context, addr, side, in, out string, n int) error {
+	cl, err := kgo.NewClient(
+		kgo.SeedBrokers(addr), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()), kgo.DefaultProduceTopic(in), kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.ConsumeTopics(out), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(time.Second), kgo.FetchMinBytes(1))
 	if err != nil {

@@ -14,10 +14,11 @@ import (
 type side struct {
 	name   string
 	events int
-	// run does it once. check, which may be nil, looks at what it did afterwards,
-	// outside of the measurement.
-	run   func() error
-	check func() error
+	// run does it once. Outside of the measurement prepare comes before and check,
+	// which looks at what it did, after it; both may be nil.
+	prepare func() error
+	run     func() error
+	check   func() error
 	// profile says that -cpuprofile is about this side.
 	profile bool
 }
@@ -63,6 +64,11 @@ func (b *bed) sample(s side, try int) (got sample, err error) {
 	run := s.run
 	if b.cpuProfile != "" && s.profile && try > 0 {
 		run = func() error { return profiled(fmt.Sprintf("%s.%s.%d", b.cpuProfile, b.scenario, try), s.run) }
+	}
+	if s.prepare != nil {
+		if err := s.prepare(); err != nil {
+			return got, err
+		}
 	}
 	if got, err = measure(run); err != nil || s.check == nil {
 		return got, err

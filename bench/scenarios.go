@@ -15,6 +15,8 @@ var scenarios = []scenario{
 	{"produce", produce},
 	{"fetch", fetch},
 	{"latency", latencies},
+	{"peer_log", peerLog},
+	{"peer_latency", peerLatency},
 }
 
 const source = `
