@@ -45,6 +45,7 @@ const (
 	kindStruct                  // elem, inline
 	kindArray                   // of elem if it is set, of strings or of width bytes
 	kindStrings
+	kindNullable // a byte that says whether elem follows
 )
 
 type shapeField struct {
@@ -74,8 +75,8 @@ func shapeOf(key, version int16) *shape {
 type prober struct{ key, version int16 }
 
 // encode makes a request, descends along path (field indexes; every array on the
-// way gets one element, every struct is entered), lets change alter the struct
-// found there, and encodes the whole.
+// way gets one element, every struct is entered, one that may be null is there),
+// lets change alter the struct found there, and encodes the whole.
 func (p prober) encode(path []int, change func(reflect.Value)) []byte {
 	req := kmsg.RequestForKey(p.key)
 	req.SetVersion(p.version)
@@ -87,10 +88,20 @@ func (p prober) encode(path []int, change func(reflect.Value)) []byte {
 			f = f.Index(0)
 			f.Addr().MethodByName("Default").Call(nil)
 		}
+		if f.Kind() == reflect.Pointer {
+			fillPointer(f)
+			f = f.Elem()
+		}
 		v = f
 	}
 	change(v)
 	return req.AppendTo(nil)
+}
+
+// fillPointer points a field at a struct of defaults.
+func fillPointer(f reflect.Value) {
+	f.Set(reflect.New(f.Type().Elem()))
+	f.MethodByName("Default").Call(nil)
 }
 
 func (p prober) probe(t reflect.Type, path []int) *shape {
@@ -161,6 +172,8 @@ func (p prober) probeField(t reflect.Type, path []int, i int) (shapeField, prese
 		return p.probeArray(t, path, i, with)
 	case t.Kind() == reflect.Struct:
 		return p.probeStruct(t, path, i, none)
+	case t.Kind() == reflect.Pointer:
+		return p.probeNullable(t.Elem(), path, i, none, with(fillPointer))
 	}
 	set := func(f reflect.Value) { flip(f) }
 	return shapeField{kind: kindFixed, width: int(t.Size())}, compare(none, with(set), 0)
@@ -225,6 +238,19 @@ func (p prober) probeStruct(t reflect.Type, path []int, i int, none []byte) (sha
 	return shapeField{}, absent
 }
 
+// probeNullable compares null with a struct of defaults: where a byte stands for the
+// null, the struct adds what its fields take; where a tag does, also the tag.
+func (p prober) probeNullable(t reflect.Type, path []int, i int, null, there []byte) (shapeField, presence) {
+	if bytes.Equal(null, there) {
+		return shapeField{}, absent
+	}
+	elem := p.probe(t, append(path[:len(path):len(path)], i))
+	if len(there)-len(null) != elem.minBytes {
+		return shapeField{}, tagged
+	}
+	return shapeField{kind: kindNullable, elem: elem}, regular
+}
+
 // flip changes a value of fixed width into another one.
 func flip(f reflect.Value) {
 	switch f.Kind() {
@@ -249,6 +275,8 @@ func (f *shapeField) minBytes(flexible bool) int {
 		return f.width
 	case kindStruct:
 		return f.elem.minBytes
+	case kindNullable:
+		return 1
 	case kindString:
 		if !flexible {
 			return 2

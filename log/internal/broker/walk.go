@@ -63,6 +63,8 @@ func (w *walker) field(f *shapeField, flexible bool) bool {
 		return w.skip(f.width)
 	case kindStruct:
 		return w.structure(f.elem)
+	case kindNullable:
+		return w.nullable(f.elem)
 	case kindString:
 		n, ok := w.stringLen(flexible)
 		if f.pointer {
@@ -74,6 +76,21 @@ func (w *walker) field(f *shapeField, flexible bool) bool {
 		return ok && w.skip(max(n, 0))
 	}
 	return w.array(f, flexible)
+}
+
+// nullable is a struct behind a byte that is -1 if there is none. The decoder takes
+// every other byte for yes.
+func (w *walker) nullable(s *shape) bool {
+	if len(w.src) == 0 {
+		return false
+	}
+	there := int8(w.src[0]) != -1
+	w.src = w.src[1:]
+	if !there {
+		return true
+	}
+	w.cost += s.goSize*9/8 + costPointer
+	return w.structure(s)
 }
 
 func (w *walker) array(f *shapeField, flexible bool) bool {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace/millrace/log/internal/core"
@@ -32,6 +33,7 @@ type loop struct {
 	failed    chan struct{} // closed when failure is set
 	failure   error         // after which every proposal is refused
 	led       chan struct{} // closed when the controller was first given the lead
+	quorum    atomic.Pointer[Quorum]
 
 	// Owned by run: callbacks of proposals in the log, by token.
 	waiting map[core.Token]func(core.Done)
@@ -84,6 +86,7 @@ func (l *loop) advance() error {
 	if n := len(effects.Messages); n > 0 {
 		return fmt.Errorf("raft has %d messages for a quorum of one", n)
 	}
+	l.showQuorum()
 	if effects.Image != nil {
 		if err := checkLevel(effects.Image); err != nil {
 			return err

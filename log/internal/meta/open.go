@@ -72,6 +72,7 @@ func (m *Meta) start(log *PebbleLog) error {
 	m.driver = core.NewDriver(core.DriverOptions{Shards: 1, MaxInFlight: maxQueued / 2, Mailbox: maxQueued / 2})
 	m.loop = &loop{member: member, log: log, meta: m, logger: m.opts.Logger, proposals: make(chan proposal, maxQueued),
 		stop: make(chan struct{}), ended: make(chan struct{}), failed: make(chan struct{}), led: make(chan struct{}), waiting: map[core.Token]func(core.Done){}}
+	m.loop.showQuorum()
 	m.handle = m.driver.Add(0, NewController(ControllerOptions{ClusterID: m.opts.ClusterID, Source: m.opts.Source,
 		DefaultPartitions: m.opts.DefaultPartitions, MaxPartitions: m.opts.MaxPartitions}), controllerHost{m.loop})
 	go m.loop.run()
