@@ -2,24 +2,35 @@ package storage
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 )
 
 // AbortedTransactions is every aborted transaction with data or marker in
 // [from, to), ordered by first offset.
 func (l *Log) AbortedTransactions(from, to int64) ([]AbortedTxn, error) {
-	var found []AbortedTxn
+	for {
+		found, err := l.abortedBetween(from, to)
+		if !errors.Is(err, errMoved) {
+			return found, l.settle("find aborted transactions of", err)
+		}
+	}
+}
+
+func (l *Log) abortedBetween(from, to int64) (found []AbortedTxn, err error) {
+	v := &view{log: l}
 	l.mu.Lock()
-	err := l.usable()
-	segments, gen := l.segments, l.gen
+	err = l.usable()
+	segments := l.segments
+	v.gen, v.swaps = l.gen, l.swaps
 	l.mu.Unlock()
 	if err != nil {
-		return nil, l.settle("find aborted transactions of", err)
+		return nil, err
 	}
 	for _, s := range segments[segmentAt(segments, from):] {
-		entries, err := l.abortedIn(s, gen)
+		entries, err := v.abortedIn(s)
 		if err != nil {
-			return nil, l.settle("find aborted transactions of", err)
+			return nil, err
 		}
 		for _, e := range entries {
 			if e.marker >= from && e.first < to {
@@ -42,22 +53,18 @@ func sortAborted(list []AbortedTxn) []AbortedTxn {
 
 // abortedIn is a segment's entries; nearly always there is none, and no file is
 // opened.
-func (l *Log) abortedIn(s *segment, gen int) ([]abortedEntry, error) {
+func (v *view) abortedIn(s *segment) ([]abortedEntry, error) {
+	l := v.log
 	l.mu.Lock()
 	none := s.aborted == 0
 	l.mu.Unlock()
 	if none {
 		return nil, nil
 	}
-	v := view{log: l, gen: gen}
-	h, err := l.disk.handles.acquire(s)
+	h, x, err := l.open(s)
 	if err != nil {
 		return nil, v.explain(err)
 	}
-	defer l.disk.handles.release(h)
-	x, err := l.indexOf(h)
-	if err != nil {
-		return nil, v.explain(err)
-	}
+	l.disk.handles.release(h)
 	return x.aborted, nil
 }

@@ -16,6 +16,7 @@ func (l *Log) Close() error {
 	l.syncing.unlock()
 	l.writing.unlock()
 	l.keeping.unlock()
+	l.awaitCleaning()
 	if errors.Is(err, errTold) {
 		return nil
 	}
@@ -31,6 +32,13 @@ func (l *Log) abandon() {
 	l.syncing.unlock()
 	l.writing.unlock()
 	l.keeping.unlock()
+	l.awaitCleaning()
+}
+
+// awaitCleaning waits until nobody compacts a log that is closed.
+func (l *Log) awaitCleaning() {
+	l.cleaning.lock()
+	l.cleaning.unlock()
 }
 
 // errTold is what close returns the second time.
@@ -55,6 +63,9 @@ func (l *Log) close(save bool) (err error) {
 	}
 	l.mu.Lock()
 	l.broken = ErrClosed
+	if l.stopCleaning != nil {
+		l.stopCleaning()
+	}
 	files := l.finished
 	if l.active != nil {
 		files = append(files, l.active)

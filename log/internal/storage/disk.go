@@ -52,9 +52,10 @@ func (tp TopicPartition) String() string {
 
 // Disk is one data directory, held by one process. It may be used concurrently.
 //
-// Two goroutines belong to it: the commit loop, which turns appended into durable
-// (see committer), and the keeper, which does what is not urgent: checkpoints, the
-// index files of finished segments, the count of free bytes.
+// Three goroutines belong to it: the commit loop, which turns appended into durable
+// (see committer), the keeper, which does what is not urgent: checkpoints, the
+// index files of finished segments, the count of free bytes; and the cleaner, which
+// compacts.
 type Disk struct {
 	o        Options
 	identity Identity
@@ -65,6 +66,7 @@ type Disk struct {
 	handles *handleCache
 	commit  *committer
 	keeper  *keeper
+	cleaner *cleaner
 	free    atomic.Uint64 // bytes, at the keeper's last look less what was appended since
 
 	fatal  sync.Once
@@ -132,6 +134,7 @@ func (d *Disk) open() (err error) {
 	d.handles = newHandleCache(d.o.FS, d.o.MaxOpenSegments)
 	d.commit = startCommitter(d)
 	d.keeper = startKeeper(d)
+	d.cleaner = startCleaner(d)
 	return nil
 }
 
@@ -219,6 +222,7 @@ func (d *Disk) Close(brokerEpoch int64) error {
 		return nil
 	}
 	// 2. Finish: nothing happens in the background.
+	d.cleaner.close()
 	d.keeper.stop()
 	// 3. Flush: every log is durable and has a checkpoint.
 	var errs []error

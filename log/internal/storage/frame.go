@@ -41,6 +41,8 @@ const (
 	kindTimes      = "TIME" // cache
 	kindAborted    = "ABRT" // cache
 	kindProducers  = "PROD" // cache
+	kindSwap       = "SWAP" // truth while it is there: a compacted segment takes its place
+	kindCleaner    = "CLNR" // cache
 )
 
 // formatVersion is the version of every payload so far.

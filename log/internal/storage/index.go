@@ -60,7 +60,7 @@ func (x *segmentIndex) add(h *record.Header, base, pos, interval int64) {
 		}
 		x.offsets = append(x.offsets, offsetEntry{rel, uint32(pos)})
 	}
-	if h.MaxTimestamp > x.maxMs {
+	if h.Count > 0 && h.MaxTimestamp > x.maxMs { // an emptied batch has no record of that time
 		x.maxMs, x.maxRel = h.MaxTimestamp, rel
 	}
 }

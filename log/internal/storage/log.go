@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -26,8 +27,10 @@ import (
 //  4. Segments never move, and finished ones never change: readers take what they
 //     need of them under mu and read without it. gen tells them that some have gone
 //     meanwhile.
-//  5. Locks are taken in the order keeping, writing, syncing, mu. mu is never held
-//     across I/O, the others may be.
+//     Compaction replaces finished ones; who has opened an old one finishes with it,
+//     and swaps tells the others to look again.
+//  5. Locks are taken in the order cleaning, keeping, writing, syncing, mu. mu is
+//     never held across I/O, the others may be.
 type Log struct {
 	disk     *Disk
 	id       TopicPartition
@@ -35,9 +38,10 @@ type Log struct {
 	recovery Recovery
 	cfg      atomic.Pointer[Config]
 
-	keeping ioLock // who changes anything but the end: checkpoint, truncation, start, closing
-	writing ioLock // who changes the end
-	syncing ioLock // who syncs or closes the files: the commit loop's turn
+	cleaning ioLock // who compacts; before the others, or alone
+	keeping  ioLock // who changes anything but the end: checkpoint, truncation, start, closing
+	writing  ioLock // who changes the end
+	syncing  ioLock // who syncs or closes the files: the commit loop's turn
 
 	// Guarded by writing; the memory of Append.
 	planned []plannedBatch
@@ -65,7 +69,13 @@ type Log struct {
 	durableWaits  waitList
 	syncedWaits   waitList
 	onDurable     func(int64)
-	gen           int // raised when segments go away
+	gen           int                // raised when segments go away
+	swaps         int                // raised when segments are replaced by compacted ones
+	cuts          int                // raised when the end goes back
+	highWatermark int64              // the highest that a caller has named, see cleaner
+	dirty         int64              // first offset that compaction has not seen
+	dirtyKnown    bool               // dirty was read from its file
+	stopCleaning  context.CancelFunc // of the pass that is running, or nil
 	checkpointEnd int64
 	checkpointAt  time.Time
 	broken        error // why the log takes no more calls: closed, damaged
@@ -141,6 +151,7 @@ func (l *Log) settle(doing string, err error) error {
 func (l *Log) LastStable(highWatermark int64) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.highWatermark = max(l.highWatermark, highWatermark)
 	return l.txns.lastStable(highWatermark)
 }
 

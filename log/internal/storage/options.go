@@ -67,6 +67,15 @@ type Options struct {
 	// MaxOpenSegments bounds the segments that are kept open for reading, over all
 	// partitions, each with up to 384 KiB of index; 0 is 256.
 	MaxOpenSegments int
+	// CleanerInterval is how often logs are looked at for compaction; 0 is 15 s.
+	CleanerInterval time.Duration
+	// CleanerBytesPerSecond bounds what compaction reads and writes; 0 is 64 MiB, and
+	// below 0 there is no bound.
+	CleanerBytesPerSecond int64
+	// CleanerMemory bounds the map from keys to offsets, 24 bytes an entry, that one
+	// log at a time is compacted with. What does not fit takes further passes. It is
+	// allocated while there is something to do; 0 is 64 MiB, for a million keys.
+	CleanerMemory int64
 	// MinFreeBytes is kept for coordinators and replication: below it appends of
 	// clients fail with ErrFull. 0 is 64 MiB.
 	MinFreeBytes uint64
@@ -93,6 +102,15 @@ func (o *Options) setDefaults() {
 	if o.MaxOpenSegments == 0 {
 		o.MaxOpenSegments = 256
 	}
+	if o.CleanerInterval == 0 {
+		o.CleanerInterval = 15 * time.Second
+	}
+	if o.CleanerBytesPerSecond == 0 {
+		o.CleanerBytesPerSecond = 64 << 20
+	}
+	if o.CleanerMemory == 0 {
+		o.CleanerMemory = 64 << 20
+	}
 	if o.MinFreeBytes == 0 {
 		o.MinFreeBytes = 64 << 20
 	}
@@ -116,7 +134,8 @@ func (o *Options) validate() error {
 	if o.Policy > OS {
 		errs = append(errs, fmt.Errorf("unknown sync %v", o.Policy))
 	}
-	if o.SyncInterval < 0 || o.SyncParallel < 0 || o.CheckpointInterval < 0 || o.MaxOpenSegments < 0 {
+	if o.SyncInterval < 0 || o.SyncParallel < 0 || o.CheckpointInterval < 0 || o.MaxOpenSegments < 0 ||
+		o.CleanerInterval < 0 || o.CleanerMemory < 0 {
 		errs = append(errs, errors.New("negative interval or bound"))
 	}
 	return errors.Join(errs...)
@@ -135,6 +154,20 @@ type Config struct {
 	// (retention.bytes, retention.ms); 0 is no bound.
 	RetentionBytes int64
 	RetentionAge   time.Duration
+	// Compact has the disk's cleaner remove records whose key has a later one
+	// (cleanup.policy=compact). It may stand beside a retention.
+	Compact bool
+	// DirtyRatio is the part of what may be compacted that has to be new before it is
+	// (min.cleanable.dirty.ratio); 0 is 0.5.
+	DirtyRatio float64
+	// MinCompactionLag keeps records of that age and younger as they are
+	// (min.compaction.lag.ms); MaxCompactionLag has a log compacted when a record of a
+	// finished segment has waited that long, whatever DirtyRatio says
+	// (max.compaction.lag.ms). 0 is none.
+	MinCompactionLag, MaxCompactionLag time.Duration
+	// DeleteRetention is how long tombstones and the markers of transactions without
+	// data stay after the pass that first found them so (delete.retention.ms); 0 is 24 h.
+	DeleteRetention time.Duration
 	// MaxBatchBytes is max.message.bytes; 0 is 1 MiB + 12, as in Kafka.
 	MaxBatchBytes int
 	// AppendTime stamps batches of clients with the broker's clock
@@ -165,6 +198,12 @@ func (c Config) withDefaults() Config {
 	c.SegmentBytes = min(c.SegmentBytes, maxSegmentBytes)
 	if c.SegmentAge <= 0 {
 		c.SegmentAge = 7 * 24 * time.Hour
+	}
+	if c.DirtyRatio <= 0 {
+		c.DirtyRatio = 0.5
+	}
+	if c.DeleteRetention <= 0 {
+		c.DeleteRetention = 24 * time.Hour
 	}
 	if c.MaxBatchBytes <= 0 {
 		c.MaxBatchBytes = defaultMaxBatch

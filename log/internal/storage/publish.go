@@ -26,7 +26,7 @@ func (l *Log) publish(nowMs int64) {
 // is kept in memory. Recovery does the same. Needs mu.
 func (l *Log) apply(s *segment, h *record.Header, marker record.Control, indexInterval, nowMs int64) {
 	s.index.add(h, s.base, s.size, indexInterval)
-	s.add(h.LastOffset()+1, int64(h.Size()), h.MaxTimestamp, nowMs)
+	s.add(h.LastOffset()+1, int64(h.Size()), s.index.maxMs, nowMs)
 	l.end = h.LastOffset() + 1
 	opened, ended := l.producers.apply(h, marker, nowMs)
 	if opened {

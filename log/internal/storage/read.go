@@ -13,6 +13,7 @@ import (
 type view struct {
 	log     *Log
 	gen     int
+	swaps   int
 	handle  *handle
 	size    int64 // bytes of the segment that may be read
 	end     int64 // offset after them
@@ -41,7 +42,10 @@ func (l *Log) read(offset int64, maxBytes int, upTo int64) ([]byte, error) {
 		data, next, err := v.read(offset, maxBytes, upTo)
 		l.disk.handles.release(v.handle)
 		if err != nil {
-			return nil, v.explain(err)
+			if err = v.explain(err); errors.Is(err, errMoved) {
+				continue
+			}
+			return nil, err
 		}
 		if next == offset {
 			return data, nil
@@ -50,13 +54,23 @@ func (l *Log) read(offset int64, maxBytes int, upTo int64) ([]byte, error) {
 	}
 }
 
-// view finds the segment of an offset; nil if nothing is to be read there.
+// view finds the segment of an offset; nil if nothing is to be read there. If that
+// segment goes away while it is opened, it looks again.
 func (l *Log) view(offset, upTo int64) (*view, error) {
+	for {
+		v, err := l.tryView(offset, upTo)
+		if !errors.Is(err, errMoved) {
+			return v, err
+		}
+	}
+}
+
+func (l *Log) tryView(offset, upTo int64) (*view, error) {
 	l.mu.Lock()
 	err := l.usable()
 	start, end := l.start, l.end
 	var s *segment
-	v := &view{log: l, gen: l.gen}
+	v := &view{log: l, gen: l.gen, swaps: l.swaps}
 	if err == nil && offset >= start && offset < end {
 		s = l.segments[segmentAt(l.segments, offset)]
 		v.size, v.end = s.size, s.end
@@ -70,16 +84,33 @@ func (l *Log) view(offset, upTo int64) (*view, error) {
 	case s == nil || offset >= upTo:
 		return nil, nil
 	}
-	if v.handle, err = l.disk.handles.acquire(s); err != nil {
-		return nil, v.explain(err)
-	}
-	x, err := l.indexOf(v.handle)
-	if err != nil {
-		l.disk.handles.release(v.handle)
+	var x *segmentIndex
+	if v.handle, x, err = l.open(s); err != nil {
 		return nil, v.explain(err)
 	}
 	v.entries = x.offsets
 	return v, nil
+}
+
+// open opens a segment that was one of the log's a moment ago, with its index. If it
+// is none any more it is errMoved: the file under its name may be another's. A
+// handle that was got while the segment was there stays right, see swap.
+func (l *Log) open(s *segment) (*handle, *segmentIndex, error) {
+	h, err := l.disk.handles.acquire(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !l.holds(s) {
+		l.disk.handles.drop(s)
+		l.disk.handles.release(h)
+		return nil, nil, errMoved
+	}
+	x, err := l.indexOf(h)
+	if err != nil {
+		l.disk.handles.release(h)
+		return nil, nil, err
+	}
+	return h, x, nil
 }
 
 // segmentAt is the last segment that begins at or before an offset.
@@ -106,7 +137,7 @@ func (v *view) explain(err error) error {
 	}
 	l := v.log
 	l.mu.Lock()
-	changed := l.gen != v.gen
+	changed, moved := l.gen != v.gen, l.swaps != v.swaps
 	broken := l.usable()
 	l.mu.Unlock()
 	switch {
@@ -114,6 +145,8 @@ func (v *view) explain(err error) error {
 		return broken
 	case changed:
 		return fmt.Errorf("%w: the log was cut meanwhile", ErrOffsetOutOfRange)
+	case moved:
+		return errMoved
 	case damage != nil:
 		return l.damaged(damage)
 	}

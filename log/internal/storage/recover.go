@@ -54,7 +54,7 @@ func openLog(d *Disk, id TopicPartition, c Config) (*Log, error) {
 func newLog(d *Disk, id TopicPartition, c Config) *Log {
 	l := &Log{
 		disk: d, id: id, dir: d.logDir(id),
-		keeping: newIOLock(), writing: newIOLock(), syncing: newIOLock(),
+		cleaning: newIOLock(), keeping: newIOLock(), writing: newIOLock(), syncing: newIOLock(),
 	}
 	l.cfg.Store(&c)
 	return l
@@ -65,7 +65,7 @@ func (l *Log) recover() error {
 	r := &recovery{l: l, fsys: l.disk.o.FS, sizes: map[int64]int64{}, lastEpoch: -1}
 	l.producers = newProducerTable()
 	for _, step := range []func() error{
-		r.list, r.truth, r.loadCheckpoint, r.first, r.compare, r.build, r.scan, r.finish,
+		r.resumeSwap, r.list, r.truth, r.loadCheckpoint, r.first, r.compare, r.build, r.scan, r.finish,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -84,7 +84,7 @@ func (r *recovery) list() error {
 	for _, name := range names {
 		base, suffix, ok := parseSegmentName(name)
 		switch {
-		case strings.HasSuffix(name, vfs.TempSuffix):
+		case strings.HasSuffix(name, vfs.TempSuffix), strings.HasSuffix(name, cleanedSuffix):
 			if err := r.fsys.Remove(r.l.dir + "/" + name); err != nil {
 				return onDisk("remove unfinished file", err)
 			}
@@ -95,7 +95,7 @@ func (r *recovery) list() error {
 			}
 			r.bases = append(r.bases, base)
 			r.sizes[base] = info.Size()
-		case ok, name == epochsFile, name == startFile, name == checkpointFile:
+		case ok, name == epochsFile, name == startFile, name == checkpointFile, name == cleanerFile:
 		default:
 			r.l.disk.o.Logger.Warn("unknown file in a partition is left alone", "log", r.l.id.String(), "name", name)
 		}

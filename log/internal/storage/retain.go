@@ -93,6 +93,9 @@ func (l *Log) Retain(now time.Time, upTo int64) error {
 
 func (l *Log) retain(now time.Time, upTo int64) error {
 	cfg := l.cfg.Load()
+	l.mu.Lock()
+	l.highWatermark = max(l.highWatermark, upTo)
+	l.mu.Unlock()
 	if err := l.rollOld(now, upTo, cfg); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"github.com/millrace/millrace/internal/vfs"
 	"github.com/millrace/millrace/log/record"
@@ -86,6 +87,22 @@ func (s *scanner) batch() (h record.Header, marker record.Control, err error) {
 	s.pos += int64(h.Size())
 	s.next = h.LastOffset() + 1
 	return h, marker, nil
+}
+
+// bytes is the batch at a position that batch has just read, in the scanner's memory
+// or, if it is not all there, in buf, which grows. It is valid until the next call.
+func (s *scanner) bytes(pos int64, size int, buf []byte) ([]byte, error) {
+	if pos >= s.bufAt && pos+int64(size) <= s.bufAt+int64(len(s.buf)) {
+		return s.buf[pos-s.bufAt:][:size:size], nil
+	}
+	buf = slices.Grow(buf[:0], size)[:size]
+	if n, err := s.f.ReadAt(buf, pos); n < size {
+		if err == nil || err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, err
+	}
+	return buf, nil
 }
 
 func (s *scanner) checksum(h *record.Header) error {

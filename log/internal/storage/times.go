@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -16,6 +17,9 @@ func (l *Log) OffsetForTimestamp(timestampMs, upTo int64) (at TimestampOffset, o
 			return at, false, nil
 		}
 		at, ok, err = l.searchTime(s, timestampMs, max(from, s.base), upTo)
+		if errors.Is(err, errMoved) {
+			continue
+		}
 		if ok || err != nil {
 			return at, ok, l.settle("find timestamp in", err)
 		}
@@ -78,6 +82,15 @@ func (l *Log) searchTime(s segment, timestampMs, from, upTo int64) (at Timestamp
 // MaxTimestamp is the record with the highest timestamp, the first of several; ok
 // is false if the log is empty or without timestamps.
 func (l *Log) MaxTimestamp() (at TimestampOffset, ok bool, err error) {
+	for {
+		at, ok, err = l.findMaxTimestamp()
+		if !errors.Is(err, errMoved) {
+			return at, ok, l.settle("find highest timestamp in", err)
+		}
+	}
+}
+
+func (l *Log) findMaxTimestamp() (at TimestampOffset, ok bool, err error) {
 	l.mu.Lock()
 	highest, base := int64(-1), int64(0)
 	for _, s := range l.segments {
@@ -91,7 +104,7 @@ func (l *Log) MaxTimestamp() (at TimestampOffset, ok bool, err error) {
 		return at, false, nil
 	}
 	if at, ok, err = l.maxTimestamp(base, start); ok || err != nil {
-		return at, ok, l.settle("find highest timestamp in", err)
+		return at, ok, err
 	}
 	// That record was deleted, but its segment is still there: climb what is left.
 	for ms := int64(0); ; ms = at.TimestampMs + 1 {

@@ -132,7 +132,9 @@ func (l *Log) lower(end int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.gen++
+	l.cuts++
 	l.end = end
+	l.highWatermark, l.dirty = min(l.highWatermark, end), min(l.dirty, end)
 	l.start = min(l.start, end)
 	l.durable, l.synced, l.announced = min(l.durable, end), min(l.synced, end), min(l.announced, end)
 	gone := fmt.Errorf("%v was truncated to offset %d: %w", l.id, end, ErrOffsetOutOfRange)

@@ -22,7 +22,10 @@ func (l *Log) verify(ctx context.Context) error {
 		err = v.scan(ctx)
 		l.disk.handles.release(v.handle)
 		if err != nil {
-			return v.explain(err)
+			if err = v.explain(err); errors.Is(err, errMoved) {
+				continue
+			}
+			return err
 		}
 		offset = v.end
 	}
