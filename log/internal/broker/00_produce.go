@@ -139,9 +139,13 @@ func (c *call) append(ctx context.Context, req *kmsg.ProduceRequest, t *meta.Top
 		}
 		defer release()
 	}
-	return p.Start(ctx, rp.Records, replica.AppendOptions{
+	pending, err := p.Start(ctx, rp.Records, replica.AppendOptions{
 		Origin: replica.FromClient, Acks: replica.Acks(req.Acks), LeaderEpoch: noEpoch,
 	})
+	if err == nil {
+		c.countProduced(t, batch, len(rp.Records))
+	}
+	return pending, err
 }
 
 // notAdmitted translates what the transaction coordinator says into what a producer

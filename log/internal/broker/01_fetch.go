@@ -153,6 +153,11 @@ func (f *fetching) fail(part *fetchPart, err error) {
 
 // finish adds what concerns the response as a whole.
 func (f *fetching) finish() {
+	for _, part := range f.parts {
+		if part.topic != nil {
+			f.c.countFetched(part.topic, part.resp.RecordBatches)
+		}
+	}
 	if f.req.Version < 16 {
 		return
 	}

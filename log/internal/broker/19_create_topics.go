@@ -23,6 +23,7 @@ func init() {
 			{2, "throttle time"},
 			{4, "-1 means the default number of partitions and replicas (KIP-464)"},
 			{5, "flexible; the answer has partitions, replicas and configs (KIP-525)"},
+			{6, "clients that know THROTTLING_QUOTA_EXCEEDED (KIP-599)"},
 			{7, "the answer has the topic id"},
 		},
 		deviations: []string{
@@ -48,7 +49,10 @@ func createTopics(ctx context.Context, c *call, req *kmsg.CreateTopicsRequest) (
 	}
 	ctx, cancel := within(ctx, req.TimeoutMillis)
 	defer cancel()
-	results, err := c.opts.Meta.CreateTopics(ctx, change)
+	results, err := mutating(c, change.Topics, req.Version >= strictCreateTopics, change.ValidateOnly, c.partitionsOf,
+		func(granted []meta.NewTopic) ([]meta.TopicResult, error) {
+			return c.opts.Meta.CreateTopics(ctx, meta.CreateTopics{Topics: granted, ValidateOnly: change.ValidateOnly})
+		})
 	c.settle(ctx)
 
 	resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)

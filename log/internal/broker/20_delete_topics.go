@@ -18,7 +18,7 @@ func init() {
 		changes: []change{
 			{1, "names; throttle time"},
 			{4, "flexible"},
-			{5, "error messages"},
+			{5, "error messages; clients that know THROTTLING_QUOTA_EXCEEDED (KIP-599)"},
 			{6, "names or ids"},
 		},
 	}, deleteTopics)
@@ -28,7 +28,10 @@ func deleteTopics(ctx context.Context, c *call, req *kmsg.DeleteTopicsRequest) (
 	change := meta.DeleteTopics{Topics: namedIn(req)}
 	ctx, cancel := within(ctx, req.TimeoutMillis)
 	defer cancel()
-	results, err := c.opts.Meta.DeleteTopics(ctx, change)
+	results, err := mutating(c, change.Topics, req.Version >= strictDeleteTopics, false, c.deletedBy,
+		func(granted []meta.TopicRef) ([]meta.TopicResult, error) {
+			return c.opts.Meta.DeleteTopics(ctx, meta.DeleteTopics{Topics: granted})
+		})
 	c.settle(ctx)
 	c.forgetOffsets(ctx, results)
 

@@ -45,7 +45,10 @@ func createPartitions(ctx context.Context, c *call, req *kmsg.CreatePartitionsRe
 	}
 	ctx, cancel := within(ctx, req.TimeoutMillis)
 	defer cancel()
-	results, err := c.opts.Meta.CreatePartitions(ctx, change)
+	results, err := mutating(c, change.Topics, req.Version >= strictCreatePartitions, change.ValidateOnly, c.addedBy,
+		func(granted []meta.MorePartitions) ([]meta.TopicResult, error) {
+			return c.opts.Meta.CreatePartitions(ctx, meta.CreatePartitions{Topics: granted, ValidateOnly: change.ValidateOnly})
+		})
 	c.settle(ctx)
 
 	resp := req.ResponseKind().(*kmsg.CreatePartitionsResponse)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/millrace/millrace/log/internal/group"
 	"github.com/millrace/millrace/log/internal/meta"
+	"github.com/millrace/millrace/log/internal/quota"
 	"github.com/millrace/millrace/log/internal/replica"
 	"github.com/millrace/millrace/log/internal/txn"
 )
@@ -65,8 +66,12 @@ type Broker struct {
 	decodeMemory   *memory // of what they decode to; who holds it never waits for requestMemory
 	responseMemory *memory // of records on their way out; likewise for both
 	connections    gate
+	addresses      addresses
 	requests       gate // those of this process
 	reported       quiet
+	refusals       refusals
+	quotas         quota.Limiter
+	stats          *stats
 
 	// open ends when the broker stops reading requests, flushing when it stops
 	// sending answers.
@@ -83,6 +88,7 @@ func New(o Options) *Broker {
 		requestMemory:  newMemory(o.Limits.RequestBytes),
 		decodeMemory:   newMemory(o.Limits.DecodeBytes),
 		responseMemory: newMemory(o.Limits.ResponseBytes),
+		stats:          newStats(registered),
 	}
 	b.open, b.stopOpen = context.WithCancel(context.Background())
 	b.flushing, b.stopFlushing = context.WithCancel(context.Background())
@@ -121,28 +127,6 @@ func (b *Broker) Serve(l net.Listener, name string) error {
 	}
 }
 
-// admit serves a connection on a goroutine of its own, or closes it when there
-// are too many.
-func (b *Broker) admit(nc net.Conn, listener string) {
-	caller := Caller{
-		Principal: "User:ANONYMOUS",
-		Host:      host(nc.RemoteAddr()),
-		Listener:  listener,
-		Reached:   endpoint(nc.LocalAddr()),
-	}
-	if !b.connections.enter(b.opts.Limits.Connections) {
-		_ = nc.Close()
-		b.report(&caller, errTooManyConnections)
-		return
-	}
-	go func() {
-		defer b.connections.leave()
-		b.serveConn(nc, caller)
-	}()
-}
-
-var errTooManyConnections = errors.New("too many connections")
-
 // Drain stops reading: requests that were read are still answered, those that
 // wait for something to happen at once. When ctx ends before all is answered, the
 // remaining connections are cut. When it returns no handler runs any more. It may
@@ -165,7 +149,7 @@ func (b *Broker) report(caller *Caller, err error) {
 	if !ok {
 		return
 	}
-	args := []any{"client", caller.Host, "client_id", caller.ClientID, "listener", caller.Listener, "error", err}
+	args := []any{"error", err, "principal", caller.Principal, "client_id", caller.ClientID, "client", caller.Host, "listener", caller.Listener}
 	if suppressed > 0 {
 		args = append(args, "suppressed", suppressed)
 	}

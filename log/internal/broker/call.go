@@ -35,6 +35,20 @@ type Endpoint struct {
 type call struct {
 	*Broker
 	caller *Caller
+	// req is what is asked, for log lines: its byte fields are gone when the handler
+	// has returned.
+	req kmsg.Request
+	// began is when the request was there, bytesIn what it took on the wire.
+	began   time.Time
+	bytesIn int
+
+	// What the handler leaves behind for quotas: bytes of records that it has moved, and
+	// the time that it did nothing but wait.
+	produced, fetched int64
+	waited            time.Duration
+	// delay is how long the caller has to wait before its next request.
+	delay time.Duration
+
 	// loans are held until the response has left.
 	loans []loan
 }
@@ -62,7 +76,14 @@ func (c *call) handle(ctx context.Context, req kmsg.Request) (a answer, err erro
 			err = &panicked{p, debug.Stack()}
 		}
 	}()
-	a, err = c.handlers[req.Key()].handle(ctx, c, req)
+	c.req = req
+	if quotas := c.image().Quotas(); quotas == nil {
+		a, err = c.handlers[req.Key()].handle(ctx, c, req)
+	} else {
+		began := time.Now()
+		a, err = c.handlers[req.Key()].handle(ctx, c, req)
+		c.charge(quotas, time.Since(began)-c.waited)
+	}
 	if err == nil && a.now != nil {
 		c.seal(a.now, req.GetVersion())
 	}
@@ -85,12 +106,14 @@ func (c *call) finish(ctx context.Context, a answer, version int16) (resp kmsg.R
 	return resp, nil
 }
 
-// seal gives a response the request's version; ApiVersions alone may choose its
-// own. In tests it panics if a client could not read the response.
+// seal gives a response the request's version (ApiVersions alone may choose its own)
+// and the throttle time, if the caller is to wait. In tests it panics if a client could
+// not read the response.
 func (c *call) seal(resp kmsg.Response, version int16) {
 	if resp.Key() != keyApiVersions {
 		resp.SetVersion(version)
 	}
+	c.tell(resp)
 	if c.opts.Strict {
 		if err := checkNulls(resp); err != nil {
 			panic(err)
@@ -116,12 +139,14 @@ func (b *Broker) Do(ctx context.Context, caller *Caller, req kmsg.Request) (kmsg
 		return nil, ErrClosed
 	}
 	defer b.requests.leave()
-	c := &call{Broker: b, caller: caller}
+	c := &call{Broker: b, caller: caller, began: time.Now()}
 	defer c.releaseLoans()
 	a, err := c.handleUntil(ctx, b.open, req)
 	if err == nil {
 		var resp kmsg.Response
 		if resp, err = c.finishUntil(ctx, b.flushing, a, req.GetVersion()); err == nil {
+			c.observe(req.Key(), resp, 0)
+			c.sitOut(ctx, resp)
 			return resp, nil
 		}
 	}

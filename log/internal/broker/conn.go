@@ -46,6 +46,9 @@ type conn struct {
 	requests chan frame
 	replies  chan reply
 
+	mute   mute // neither the reader nor the worker begins anything meanwhile
+	counts *listenerStats
+
 	// handling ends when nobody can want an answer any more: the peer is gone or the
 	// node closes. Handlers that wait give up then.
 	handling     context.Context
@@ -61,6 +64,7 @@ type conn struct {
 type frame struct {
 	prefix
 	rest []byte // of the frame, from the client id on
+	came time.Time
 	loan loan
 }
 
@@ -69,6 +73,7 @@ type reply struct {
 	call        *call
 	answer      answer
 	correlation int32
+	key         int16
 	version     int16
 }
 
@@ -76,7 +81,7 @@ type reply struct {
 // broker drains. It closes nc.
 func (b *Broker) serveConn(nc net.Conn, caller Caller) {
 	c := &conn{
-		b: b, nc: nc, caller: caller,
+		b: b, nc: nc, caller: caller, counts: b.stats.listener(caller.Listener),
 		requests: make(chan frame, b.opts.Limits.Pipelined),
 		replies:  make(chan reply, b.opts.Limits.Pipelined),
 	}
@@ -101,6 +106,7 @@ func (b *Broker) serveConn(nc net.Conn, caller Caller) {
 func (c *conn) fail(err error) {
 	c.failOnce.Do(func() {
 		if !c.over(err) {
+			c.counts.failed.Add(1)
 			c.b.report(&c.caller, err)
 		}
 		c.stopHandling()
@@ -114,6 +120,7 @@ func (c *conn) read() {
 	defer close(c.requests)
 	defer c.stopHandling()
 	for {
+		c.mute.wait(c.replying.Done(), c.b.open.Done())
 		f, err := c.readFrame()
 		if err != nil {
 			if !c.over(err) {
@@ -162,6 +169,7 @@ func (c *conn) readFrame() (frame, error) {
 		f.loan.release()
 		return frame{}, fmt.Errorf("read a %s request of %d bytes: %w", kmsg.NameForKey(p.key), p.size, err)
 	}
+	f.came = time.Now()
 	return f, nil
 }
 
@@ -196,6 +204,7 @@ func (c *conn) work() {
 	defer close(c.replies)
 	over := false
 	for f := range c.requests {
+		c.mute.wait(c.replying.Done(), c.b.open.Done())
 		if over || c.replying.Err() != nil {
 			f.loan.release()
 			continue
@@ -218,8 +227,9 @@ func (c *conn) handle(f frame) (reply, error) {
 	defer c.b.dropBuffer(f.rest)
 	caller := c.caller
 	r := reply{
-		call:        &call{Broker: c.b, caller: &caller},
+		call:        &call{Broker: c.b, caller: &caller, began: f.came, bytesIn: 4 + f.size},
 		correlation: f.correlation,
+		key:         f.key,
 		version:     f.version,
 	}
 	if f.key == keyApiVersions && f.version > c.b.MaxVersion(keyApiVersions) {
@@ -231,6 +241,7 @@ func (c *conn) handle(f frame) (reply, error) {
 		r.call.releaseLoans()
 		return reply{}, fmt.Errorf("%s version %d: %w", kmsg.NameForKey(f.key), f.version, err)
 	}
+	c.mute.add(r.call.delay)
 	return r, nil
 }
 
@@ -259,12 +270,13 @@ func (c *conn) decodeAndHandle(f frame, call *call) (answer, error) {
 func (c *conn) write() {
 	var buf []byte
 	for r := range c.replies {
+		var sent int64
 		resp, err := r.call.finish(c.replying, r.answer, r.version)
 		if err == nil && resp != nil && c.replying.Err() == nil {
 			var f net.Buffers
 			f, buf = encode(buf, r.correlation, resp)
 			_ = c.nc.SetWriteDeadline(time.Now().Add(c.b.opts.Limits.FrameTime))
-			if _, err = f.WriteTo(c.nc); err != nil {
+			if sent, err = f.WriteTo(c.nc); err != nil {
 				err = fmt.Errorf("write a %s response: %w", kmsg.NameForKey(resp.Key()), err)
 			}
 			if cap(buf) > maxKeptReply {
@@ -272,6 +284,9 @@ func (c *conn) write() {
 			}
 		}
 		r.call.releaseLoans()
+		if err == nil {
+			r.call.observe(r.key, resp, int(sent))
+		}
 		if err != nil && c.replying.Err() == nil {
 			c.fail(err)
 		}

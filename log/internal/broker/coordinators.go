@@ -9,13 +9,15 @@ import (
 )
 
 // groups hands a request to the group coordinator of this node.
-func (c *call) groups(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
-	return c.opts.Groups.Handle(ctx, c.sender(), req)
+func (c *call) groups(ctx context.Context, req kmsg.Request) (resp kmsg.Response, err error) {
+	c.waits(func() { resp, err = c.opts.Groups.Handle(ctx, c.sender(), req) })
+	return resp, err
 }
 
 // transactions hands a request to the transaction coordinator of this node.
-func (c *call) transactions(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
-	return c.opts.Transactions.Handle(ctx, c.sender(), req)
+func (c *call) transactions(ctx context.Context, req kmsg.Request) (resp kmsg.Response, err error) {
+	c.waits(func() { resp, err = c.opts.Transactions.Handle(ctx, c.sender(), req) })
+	return resp, err
 }
 
 func (c *call) sender() coord.Meta {

@@ -28,6 +28,12 @@ type Limits struct {
 	Pipelined int
 	// Connections bounds the open connections of all listeners; 0 means 4096.
 	Connections int
+	// ConnectionsPerAddress bounds those of one address; 0 means a quarter of
+	// Connections, and no bound for this machine's own.
+	ConnectionsPerAddress int
+	// ConnectionsOfAddress are the bounds of addresses that have another one, by their
+	// IP; 0 is none.
+	ConnectionsOfAddress map[string]int
 	// Idle closes a connection that has asked nothing for so long; 0 means 10 min.
 	Idle time.Duration
 	// FrameTime is the time in which a frame must arrive once it has begun, and in

@@ -21,7 +21,7 @@ import (
 // those are read that have something new. No goroutine waits: partitions call back,
 // and the connection's own goroutine sleeps on one channel.
 func (f *fetching) collect(ctx context.Context) error {
-	limit := min(int(max(f.req.MaxBytes, 0)), f.c.opts.Limits.FetchBytes)
+	limit := min(int(max(f.req.MaxBytes, 0)), f.c.fetchLimit(f.c.opts.Limits.FetchBytes))
 	l, err := f.c.responseMemory.takeSome(ctx, int64(limit))
 	if err != nil {
 		return err
@@ -37,7 +37,8 @@ func (f *fetching) collect(ctx context.Context) error {
 	if f.enough() || wait == 0 {
 		return nil
 	}
-	return f.wait(ctx, wait, limit)
+	f.c.waits(func() { err = f.wait(ctx, wait, limit) })
+	return err
 }
 
 // enough tells whether the answer should leave now.

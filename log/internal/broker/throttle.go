@@ -1,0 +1,150 @@
+package broker
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/quota"
+)
+
+// Throttling: who has used more than a quota allows is answered at once and told for
+// how long not to ask again (KIP-219), and is made to keep to it: a connection is not
+// read for that long, a Session's call returns that much later. Handlers have nothing
+// to do with it. They say what they have moved (countProduced, countFetched) and what
+// they are about to change (mutate).
+
+// client is who the caller is to quotas.
+func (c *Caller) client() quota.Client {
+	return quota.Client{User: strings.TrimPrefix(c.Principal, "User:"), ID: c.ClientID, IP: c.Host}
+}
+
+// charge books what the request has used so far, worked being the time that its
+// handler took without what it waited for others.
+func (c *call) charge(t *quota.Table, worked time.Duration) {
+	who := c.caller.client()
+	book := func(key quota.Key, amount float64) {
+		c.delay = max(c.delay, c.quotas.Charge(t, key, who, amount))
+	}
+	book(quota.RequestPercentage, worked.Seconds()*100)
+	if c.produced > 0 {
+		book(quota.ProducerByteRate, float64(c.produced))
+	}
+	if c.fetched > 0 {
+		book(quota.ConsumerByteRate, float64(c.fetched))
+	}
+}
+
+// waits runs f, which waits for others, and does not charge the caller for the time.
+func (c *call) waits(f func()) {
+	began := time.Now()
+	f()
+	c.waited += time.Since(began)
+}
+
+// fetchLimit is how much one Fetch of the caller may return: no more than would be
+// made up for by a wait of some seconds.
+func (c *call) fetchLimit(limit int) int {
+	if most, ok := c.image().Quotas().Most(quota.ConsumerByteRate, c.caller.client()); ok && most < float64(limit) {
+		return int(most)
+	}
+	return limit
+}
+
+// mutate asks for the right to make or delete so many partitions (KIP-599). Versions
+// whose clients know the error are refused while the caller owes something; older ones
+// are never refused, and wait. It must not be called for what is only validated.
+func (c *call) mutate(partitions int, strict bool) error {
+	t := c.image().Quotas()
+	if t == nil || partitions <= 0 {
+		return nil
+	}
+	if !strict {
+		c.delay = max(c.delay, c.quotas.Charge(t, quota.ControllerMutationRate, c.caller.client(), float64(partitions)))
+		return nil
+	}
+	if wait := c.quotas.Admit(t, quota.ControllerMutationRate, c.caller.client(), float64(partitions)); wait > 0 {
+		c.delay = max(c.delay, wait)
+		return refused(kerr.ThrottlingQuotaExceeded, "the quota controller_mutation_rate is used up: try again in "+wait.String())
+	}
+	return nil
+}
+
+// unmutate takes back what mutate charged for something that did not happen.
+func (c *call) unmutate(partitions int) {
+	if t := c.image().Quotas(); t != nil && partitions > 0 {
+		c.quotas.Refund(t, quota.ControllerMutationRate, c.caller.client(), float64(partitions))
+	}
+}
+
+// tell puts the throttle time into the response, where its version has one.
+func (c *call) tell(resp kmsg.Response) {
+	if c.delay <= 0 {
+		return
+	}
+	if r, ok := resp.(kmsg.SetThrottleResponse); ok {
+		r.SetThrottle(int32(c.delay.Milliseconds()))
+	}
+}
+
+// sitOut has a Session's caller wait, and tells nobody to wait once more.
+func (c *call) sitOut(ctx context.Context, resp kmsg.Response) {
+	if c.delay <= 0 {
+		return
+	}
+	sleep(c.delay, ctx.Done(), c.open.Done())
+	if r, ok := resp.(kmsg.SetThrottleResponse); ok {
+		r.SetThrottle(0)
+	}
+}
+
+// sleep waits for so long, or until one of the channels is closed.
+func sleep(d time.Duration, either, or <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-either:
+	case <-or:
+	}
+}
+
+// mute keeps a connection from being read until a moment. The zero value is not mute;
+// it may be used concurrently.
+type mute struct{ until atomic.Int64 } // Unix nanoseconds
+
+// add makes it mute for d from now, unless it is for longer already.
+func (m *mute) add(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	until := time.Now().Add(d).UnixNano()
+	for {
+		old := m.until.Load()
+		if old >= until || m.until.CompareAndSwap(old, until) {
+			return
+		}
+	}
+}
+
+// wait returns when it is mute no more, or one of the channels is closed.
+func (m *mute) wait(either, or <-chan struct{}) {
+	for until := m.until.Load(); until != 0; until = m.until.Load() {
+		if d := time.Until(time.Unix(0, until)); d > 0 {
+			sleep(d, either, or)
+			select {
+			case <-either:
+				return
+			case <-or:
+				return
+			default:
+				continue
+			}
+		}
+		m.until.CompareAndSwap(until, 0)
+	}
+}
