@@ -9,9 +9,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/millrace/millrace/log/internal/acl"
 	"github.com/millrace/millrace/log/internal/meta"
 	"github.com/millrace/millrace/log/internal/replica"
 	"github.com/millrace/millrace/log/internal/txn"
+	"github.com/millrace/millrace/log/record"
 )
 
 // Produce (key 0): record batches are appended, verbatim.
@@ -52,6 +54,9 @@ type appended struct {
 func produce(ctx context.Context, c *call, req *kmsg.ProduceRequest) (answer, error) {
 	resp := req.ResponseKind().(*kmsg.ProduceResponse)
 	resp.Topics = []kmsg.ProduceResponseTopic{}
+	if !c.mayWriteTransactions(req) {
+		return c.refuseProduce(req, resp)
+	}
 	deadline := time.Now().Add(time.Duration(min(max(req.TimeoutMillis, 0), maxProduceMillis)) * time.Millisecond)
 	// A client that sends with acks=0 and closes still wants its records appended: the
 	// append does not end with the connection.
@@ -64,7 +69,7 @@ func produce(ctx context.Context, c *call, req *kmsg.ProduceRequest) (answer, er
 		pt := kmsg.NewProduceResponseTopic()
 		pt.Topic, pt.TopicID = rt.Topic, rt.TopicID
 		pt.Partitions = make([]kmsg.ProduceResponseTopicPartition, len(rt.Partitions))
-		t, unknown := c.find(req.Version >= 13, rt.TopicID, rt.Topic)
+		t, unknown := c.findFor(acl.Write, req.Version >= 13, rt.TopicID, rt.Topic)
 		for j := range rt.Partitions {
 			pp := &pt.Partitions[j]
 			*pp = newProduceResponsePartition(rt.Partitions[j].Partition)
@@ -93,6 +98,41 @@ func produce(ctx context.Context, c *call, req *kmsg.ProduceRequest) (answer, er
 		c.hintLeaders(resp, all)
 		return resp
 	}}, nil
+}
+
+// mayWriteTransactions tells whether the caller may write in the request's transaction,
+// if there are transactional records in it.
+func (c *call) mayWriteTransactions(req *kmsg.ProduceRequest) bool {
+	if c.opts.Authorizer == nil {
+		return true
+	}
+	for i := range req.Topics {
+		for j := range req.Topics[i].Partitions {
+			if h, err := record.ParseHeader(req.Topics[i].Partitions[j].Records); err == nil && h.Transactional() {
+				return req.TransactionID != nil && c.allowed(acl.Write, acl.TransactionalID, *req.TransactionID)
+			}
+		}
+	}
+	return true
+}
+
+// refuseProduce answers every partition that the transactional id is another's.
+func (c *call) refuseProduce(req *kmsg.ProduceRequest, resp *kmsg.ProduceResponse) (answer, error) {
+	refusal := refused(kerr.TransactionalIDAuthorizationFailed, "no right to write as this transactional id")
+	for _, rt := range req.Topics {
+		pt := kmsg.NewProduceResponseTopic()
+		pt.Topic, pt.TopicID, pt.Partitions = rt.Topic, rt.TopicID, []kmsg.ProduceResponseTopicPartition{}
+		for _, rp := range rt.Partitions {
+			pp := newProduceResponsePartition(rp.Partition)
+			failProduce(&pp, req.Version, refusal)
+			pt.Partitions = append(pt.Partitions, pp)
+		}
+		resp.Topics = append(resp.Topics, pt)
+	}
+	if req.Acks == 0 {
+		return answer{}, fmt.Errorf("acks=0: %w", refusal)
+	}
+	return answer{now: resp}, nil
 }
 
 // newProduceResponsePartition says that nothing happened.

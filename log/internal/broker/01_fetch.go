@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/millrace/millrace/log/internal/acl"
 	"github.com/millrace/millrace/log/internal/meta"
 	"github.com/millrace/millrace/log/internal/replica"
 )
@@ -86,7 +87,7 @@ func newFetching(c *call, req *kmsg.FetchRequest, resp *kmsg.FetchResponse) *fet
 		*pt = kmsg.NewFetchResponseTopic()
 		pt.Topic, pt.TopicID = rt.Topic, rt.TopicID
 		pt.Partitions = make([]kmsg.FetchResponseTopicPartition, len(rt.Partitions))
-		t, unknown := c.find(req.Version >= 13, rt.TopicID, rt.Topic)
+		t, unknown := c.findFor(acl.Read, req.Version >= 13, rt.TopicID, rt.Topic)
 		for j := range rt.Partitions {
 			part := fetchPart{req: &rt.Partitions[j], resp: &pt.Partitions[j], topic: t}
 			*part.resp = newFetchResponsePartition(part.req.Partition)

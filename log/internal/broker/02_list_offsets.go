@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/millrace/millrace/log/internal/acl"
 	"github.com/millrace/millrace/log/internal/meta"
 	"github.com/millrace/millrace/log/internal/replica"
 )
@@ -51,7 +52,7 @@ func listOffsets(_ context.Context, c *call, req *kmsg.ListOffsetsRequest) (kmsg
 		pt := kmsg.NewListOffsetsResponseTopic()
 		pt.Topic = rt.Topic
 		pt.Partitions = []kmsg.ListOffsetsResponseTopicPartition{}
-		t, unknown := c.find(false, [16]byte{}, rt.Topic)
+		t, unknown := c.findFor(acl.Describe, false, [16]byte{}, rt.Topic)
 		for _, rp := range rt.Partitions {
 			pp := kmsg.NewListOffsetsResponseTopicPartition()
 			pp.Partition, pp.Offset, pp.Timestamp, pp.LeaderEpoch = rp.Partition, offsetUnknown, timestampUndefined, noEpoch

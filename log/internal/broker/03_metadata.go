@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/millrace/millrace/log/internal/acl"
 	"github.com/millrace/millrace/log/internal/meta"
 )
 
@@ -50,12 +51,14 @@ func metadata(ctx context.Context, c *call, req *kmsg.MetadataRequest) (kmsg.Res
 	resp.Brokers = c.metadataBrokers(im)
 	resp.AuthorizedOperations = noOperations
 	if req.Version >= 8 && req.Version <= 10 && req.IncludeClusterAuthorizedOperations {
-		resp.AuthorizedOperations = clusterOperations
+		resp.AuthorizedOperations = c.clusterOperations()
 	}
 	resp.Topics = []kmsg.MetadataResponseTopic{}
 	if req.Topics == nil || req.Version == 0 && len(req.Topics) == 0 {
 		for t := range im.Topics() {
-			resp.Topics = append(resp.Topics, describeTopic(t))
+			if c.sees(acl.Describe, acl.Topic, t.Name) {
+				resp.Topics = append(resp.Topics, describeTopic(t))
+			}
 		}
 	}
 	seen := map[topicRef]bool{} // a request that repeats a topic gets it once, as in Kafka
@@ -66,12 +69,15 @@ func metadata(ctx context.Context, c *call, req *kmsg.MetadataRequest) (kmsg.Res
 		}
 		if !seen[ref] {
 			seen[ref] = true
-			resp.Topics = append(resp.Topics, lookUpTopic(im, req.Version, rt, failed))
+			resp.Topics = append(resp.Topics, c.lookUpTopic(im, req.Version, rt, failed))
 		}
 	}
 	if req.IncludeTopicAuthorizedOperations {
 		for i := range resp.Topics {
-			resp.Topics[i].AuthorizedOperations = topicOperations
+			mt := &resp.Topics[i]
+			if mt.Topic != nil && mt.ErrorCode != kerr.TopicAuthorizationFailed.Code {
+				mt.AuthorizedOperations = c.operations(acl.Topic, *mt.Topic)
+			}
 		}
 	}
 	return resp, nil
@@ -88,9 +94,16 @@ type topicRef struct {
 func (c *call) createMissing(ctx context.Context, topics []kmsg.MetadataRequestTopic) map[string]int16 {
 	var change meta.CreateTopics
 	im := c.image()
-	asked := map[string]bool{}
+	asked, failed := map[string]bool{}, map[string]int16{}
 	for _, rt := range topics {
 		if rt.Topic == nil || rt.TopicID != [16]byte{} || asked[*rt.Topic] || !validTopicName(*rt.Topic) || im.TopicByName(*rt.Topic) != nil {
+			continue
+		}
+		if !c.sees(acl.Describe, acl.Topic, *rt.Topic) {
+			continue // the caller is told nothing of it
+		}
+		if !c.mayCreate(*rt.Topic) {
+			failed[*rt.Topic] = kerr.TopicAuthorizationFailed.Code
 			continue
 		}
 		if len(change.Topics) == maxAutoCreated {
@@ -100,13 +113,12 @@ func (c *call) createMissing(ctx context.Context, topics []kmsg.MetadataRequestT
 		change.Topics = append(change.Topics, meta.NewTopic{Name: *rt.Topic, Partitions: -1, ReplicationFactor: -1})
 	}
 	if len(change.Topics) == 0 {
-		return nil
+		return failed
 	}
 	ctx, cancel := within(ctx, autoCreateMillis)
 	defer cancel()
 	results, err := c.opts.Meta.CreateTopics(ctx, change)
 	c.settle(ctx)
-	failed := map[string]int16{}
 	for i, t := range change.Topics {
 		why := err
 		if err == nil {
@@ -125,8 +137,14 @@ const maxAutoCreated = 500
 // autoCreateMillis is how long a Metadata request waits for the topics it creates.
 const autoCreateMillis = 10_000
 
-// lookUpTopic answers for one topic of the request.
-func lookUpTopic(im *meta.Image, version int16, rt kmsg.MetadataRequestTopic, failed map[string]int16) kmsg.MetadataResponseTopic {
+// mayCreate tells whether the caller may create a topic: any, or this one.
+func (c *call) mayCreate(topic string) bool {
+	return c.sees(acl.Create, acl.Cluster, acl.ClusterName) || c.allowed(acl.Create, acl.Topic, topic)
+}
+
+// lookUpTopic answers for one topic of the request. Without the right to describe it
+// nobody learns whether a name is there; ids are no secrets, as in Kafka.
+func (c *call) lookUpTopic(im *meta.Image, version int16, rt kmsg.MetadataRequestTopic, failed map[string]int16) kmsg.MetadataResponseTopic {
 	byID := rt.TopicID != [16]byte{}
 	var t *meta.Topic
 	var code int16
@@ -134,7 +152,11 @@ func lookUpTopic(im *meta.Image, version int16, rt kmsg.MetadataRequestTopic, fa
 	case byID && version < 12 || !byID && rt.Topic == nil:
 		code = kerr.InvalidRequest.Code
 	case byID:
-		t, code = im.Topic(rt.TopicID), kerr.UnknownTopicID.Code
+		if t, code = im.Topic(rt.TopicID), kerr.UnknownTopicID.Code; t != nil && !c.allowed(acl.Describe, acl.Topic, t.Name) {
+			t, code = nil, kerr.TopicAuthorizationFailed.Code
+		}
+	case !c.allowed(acl.Describe, acl.Topic, *rt.Topic):
+		code = kerr.TopicAuthorizationFailed.Code
 	case failed[*rt.Topic] != 0:
 		code = failed[*rt.Topic]
 	case !validTopicName(*rt.Topic):

@@ -3,7 +3,11 @@ package broker
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/acl"
+	"github.com/millrace/millrace/log/internal/group"
 )
 
 // OffsetCommit (key 8): a group remembers how far it has read.
@@ -25,5 +29,26 @@ func init() {
 }
 
 func offsetCommit(ctx context.Context, c *call, req *kmsg.OffsetCommitRequest) (kmsg.Response, error) {
-	return c.groups(ctx, req)
+	if !c.allowed(acl.Read, acl.Group, req.Group) {
+		return group.Refuse(req, kerr.GroupAuthorizationFailed), nil
+	}
+	mine, others := byRight(c, acl.Read, req.Topics, func(t kmsg.OffsetCommitRequestTopic) (string, bool) {
+		return c.named(req.Version >= 10, t.TopicID, t.Topic)
+	})
+	if len(others) == 0 {
+		return c.groups(ctx, req)
+	}
+	part := *req
+	part.Topics = others
+	refused := group.Refuse(&part, kerr.TopicAuthorizationFailed).(*kmsg.OffsetCommitResponse)
+	if len(mine) == 0 {
+		return refused, nil
+	}
+	part.Topics = mine
+	resp, err := c.groups(ctx, &part)
+	if err == nil {
+		answer := resp.(*kmsg.OffsetCommitResponse)
+		answer.Topics = append(answer.Topics, refused.Topics...)
+	}
+	return resp, err
 }

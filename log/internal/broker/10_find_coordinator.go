@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/millrace/millrace/log/internal/acl"
 	"github.com/millrace/millrace/log/internal/coord"
 )
 
@@ -61,8 +62,14 @@ func (c *call) coordinatorOf(kind int8, key string) kmsg.FindCoordinatorResponse
 	var partition int32
 	switch kind {
 	case coordinatorGroup:
+		if !c.allowed(acl.Describe, acl.Group, key) {
+			return fail(kerr.GroupAuthorizationFailed, "no right to describe the group")
+		}
 		topic, partition = coord.GroupTopic, c.opts.Groups.Partition(key)
 	case coordinatorTransaction:
+		if !c.allowed(acl.Describe, acl.TransactionalID, key) {
+			return fail(kerr.TransactionalIDAuthorizationFailed, "no right to describe the transactional id")
+		}
 		if key == "" {
 			return fail(kerr.InvalidRequest, "the transactional id is empty")
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/acl"
 )
 
 // JoinGroup (key 11): a member joins and waits until the group is complete.
@@ -26,5 +28,5 @@ func init() {
 }
 
 func joinGroup(ctx context.Context, c *call, req *kmsg.JoinGroupRequest) (kmsg.Response, error) {
-	return c.groups(ctx, req)
+	return c.groupsFor(ctx, acl.Read, req.Group, req)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/acl"
 )
 
 // Heartbeat (key 12): a group member is alive.
@@ -21,5 +23,5 @@ func init() {
 }
 
 func heartbeat(ctx context.Context, c *call, req *kmsg.HeartbeatRequest) (kmsg.Response, error) {
-	return c.groups(ctx, req)
+	return c.groupsFor(ctx, acl.Read, req.Group, req)
 }

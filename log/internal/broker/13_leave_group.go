@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/acl"
 )
 
 // LeaveGroup (key 13): members leave, so that the group need not wait for them.
@@ -22,5 +24,5 @@ func init() {
 }
 
 func leaveGroup(ctx context.Context, c *call, req *kmsg.LeaveGroupRequest) (kmsg.Response, error) {
-	return c.groups(ctx, req)
+	return c.groupsFor(ctx, acl.Read, req.Group, req)
 }

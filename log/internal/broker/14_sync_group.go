@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/acl"
 )
 
 // SyncGroup (key 14): the leader hands in the assignment, everyone gets theirs.
@@ -22,5 +24,5 @@ func init() {
 }
 
 func syncGroup(ctx context.Context, c *call, req *kmsg.SyncGroupRequest) (kmsg.Response, error) {
-	return c.groups(ctx, req)
+	return c.groupsFor(ctx, acl.Read, req.Group, req)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/acl"
 )
 
 // DescribeGroups (key 15): state and members of groups.
@@ -23,5 +25,20 @@ func init() {
 }
 
 func describeGroups(ctx context.Context, c *call, req *kmsg.DescribeGroupsRequest) (kmsg.Response, error) {
-	return c.groups(ctx, req)
+	resp := req.ResponseKind().(*kmsg.DescribeGroupsResponse)
+	resp.Groups = []kmsg.DescribeGroupsResponseGroup{}
+	for _, id := range req.Groups {
+		one := *req
+		one.Groups = []string{id}
+		r, err := c.groupsFor(ctx, acl.Describe, id, &one)
+		if err != nil {
+			return nil, err
+		}
+		g := r.(*kmsg.DescribeGroupsResponse).Groups[0]
+		if req.IncludeAuthorizedOperations && g.ErrorCode == 0 {
+			g.AuthorizedOperations = c.operations(acl.Group, id)
+		}
+		resp.Groups = append(resp.Groups, g)
+	}
+	return resp, nil
 }

@@ -2,8 +2,11 @@ package broker
 
 import (
 	"context"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/acl"
 )
 
 // ListGroups (key 16): the groups that this node coordinates.
@@ -22,5 +25,13 @@ func init() {
 }
 
 func listGroups(ctx context.Context, c *call, req *kmsg.ListGroupsRequest) (kmsg.Response, error) {
-	return c.groups(ctx, req)
+	r, err := c.groups(ctx, req)
+	if err != nil || c.sees(acl.Describe, acl.Cluster, acl.ClusterName) {
+		return r, err
+	}
+	resp := r.(*kmsg.ListGroupsResponse)
+	resp.Groups = slices.DeleteFunc(resp.Groups, func(g kmsg.ListGroupsResponseGroup) bool {
+		return !c.sees(acl.Describe, acl.Group, g.Group)
+	})
+	return resp, nil
 }

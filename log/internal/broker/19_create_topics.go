@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/millrace/millrace/log/internal/acl"
 	"github.com/millrace/millrace/log/internal/meta"
 )
 
@@ -42,9 +43,14 @@ func createTopics(ctx context.Context, c *call, req *kmsg.CreateTopicsRequest) (
 	twice := duplicates(names)
 	var change meta.CreateTopics
 	change.ValidateOnly = req.Version >= 1 && req.ValidateOnly
+	var denied []string
 	for _, t := range req.Topics {
-		if !twice[t.Topic] {
+		switch {
+		case twice[t.Topic]:
+		case c.mayCreate(t.Topic):
 			change.Topics = append(change.Topics, newTopic(t))
+		default:
+			denied = append(denied, t.Topic)
 		}
 	}
 	ctx, cancel := within(ctx, req.TimeoutMillis)
@@ -62,12 +68,17 @@ func createTopics(ctx context.Context, c *call, req *kmsg.CreateTopicsRequest) (
 		rt.ErrorCode, rt.ErrorMessage = kerr.InvalidRequest.Code, new("the topic is named more than once")
 		resp.Topics = append(resp.Topics, rt)
 	}
+	for _, name := range denied {
+		rt := newCreateTopicsResponseTopic(name)
+		rt.ErrorCode, rt.ErrorMessage = kerr.TopicAuthorizationFailed.Code, new("no right to create the topic")
+		resp.Topics = append(resp.Topics, rt)
+	}
 	for i, t := range change.Topics {
 		rt := newCreateTopicsResponseTopic(t.Name)
 		if err != nil {
 			rt.ErrorCode, rt.ErrorMessage = refusal(err)
 		} else if rt.ErrorCode, rt.ErrorMessage = refusal(results[i].Err); rt.ErrorCode == 0 {
-			describeCreated(&rt, results[i].Topic)
+			c.describeCreated(&rt, results[i].Topic)
 		}
 		resp.Topics = append(resp.Topics, rt)
 	}
@@ -103,8 +114,13 @@ func newCreateTopicsResponseTopic(name string) kmsg.CreateTopicsResponseTopic {
 	return rt
 }
 
-func describeCreated(rt *kmsg.CreateTopicsResponseTopic, t *meta.Topic) {
+// describeCreated fills in what was made, as far as the caller may see it.
+func (c *call) describeCreated(rt *kmsg.CreateTopicsResponseTopic, t *meta.Topic) {
 	rt.TopicID = t.ID
+	if !c.sees(acl.DescribeConfigs, acl.Topic, t.Name) {
+		rt.ConfigErrorCode = kerr.TopicAuthorizationFailed.Code
+		return
+	}
 	rt.NumPartitions = int32(len(t.Partitions))
 	rt.ReplicationFactor = int16(len(t.Partitions[0].Replicas))
 	for _, cfg := range topicConfigs(t) {

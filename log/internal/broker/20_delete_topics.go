@@ -3,8 +3,10 @@ package broker
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/millrace/millrace/log/internal/acl"
 	"github.com/millrace/millrace/log/internal/meta"
 )
 
@@ -25,7 +27,16 @@ func init() {
 }
 
 func deleteTopics(ctx context.Context, c *call, req *kmsg.DeleteTopicsRequest) (kmsg.Response, error) {
-	change := meta.DeleteTopics{Topics: namedIn(req)}
+	resp := req.ResponseKind().(*kmsg.DeleteTopicsResponse)
+	resp.Topics = []kmsg.DeleteTopicsResponseTopic{}
+	var change meta.DeleteTopics
+	for _, ref := range namedIn(req) {
+		if rt, denied := c.refuseDeletion(ref); denied {
+			resp.Topics = append(resp.Topics, rt)
+		} else {
+			change.Topics = append(change.Topics, ref)
+		}
+	}
 	ctx, cancel := within(ctx, req.TimeoutMillis)
 	defer cancel()
 	results, err := mutating(c, change.Topics, req.Version >= strictDeleteTopics, false, c.deletedBy,
@@ -34,9 +45,6 @@ func deleteTopics(ctx context.Context, c *call, req *kmsg.DeleteTopicsRequest) (
 		})
 	c.settle(ctx)
 	c.forgetOffsets(ctx, results)
-
-	resp := req.ResponseKind().(*kmsg.DeleteTopicsResponse)
-	resp.Topics = []kmsg.DeleteTopicsResponseTopic{}
 	for i, ref := range change.Topics {
 		rt := kmsg.NewDeleteTopicsResponseTopic()
 		rt.TopicID = ref.ID
@@ -51,6 +59,29 @@ func deleteTopics(ctx context.Context, c *call, req *kmsg.DeleteTopicsRequest) (
 		resp.Topics = append(resp.Topics, rt)
 	}
 	return resp, nil
+}
+
+// refuseDeletion is the answer about a topic that the caller may not delete. Without
+// the right to describe it nobody learns whether a name is there, nor the name of an id.
+func (c *call) refuseDeletion(ref meta.TopicRef) (rt kmsg.DeleteTopicsResponseTopic, denied bool) {
+	rt = kmsg.NewDeleteTopicsResponseTopic()
+	if c.sees(acl.Delete, acl.Cluster, acl.ClusterName) {
+		return rt, false
+	}
+	rt.ErrorCode, rt.ErrorMessage = kerr.TopicAuthorizationFailed.Code, new("no right to delete the topic")
+	if ref.ID.IsZero() {
+		rt.Topic = &ref.Name
+		return rt, !c.allowed(acl.Describe, acl.Topic, ref.Name) ||
+			c.image().TopicByName(ref.Name) != nil && !c.allowed(acl.Delete, acl.Topic, ref.Name)
+	}
+	t := c.image().Topic(ref.ID)
+	if t == nil || c.allowed(acl.Delete, acl.Topic, t.Name) {
+		return rt, false
+	}
+	if rt.TopicID = ref.ID; c.sees(acl.Describe, acl.Topic, t.Name) {
+		rt.Topic = &t.Name
+	}
+	return rt, true
 }
 
 // namedIn is what a request of its version names: a caller in this process may

@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/millrace/millrace/log/internal/acl"
 	"github.com/millrace/millrace/log/internal/meta"
 )
 
@@ -30,7 +31,7 @@ func deleteRecords(_ context.Context, c *call, req *kmsg.DeleteRecordsRequest) (
 		pt := kmsg.NewDeleteRecordsResponseTopic()
 		pt.Topic = rt.Topic
 		pt.Partitions = []kmsg.DeleteRecordsResponseTopicPartition{}
-		t, unknown := c.find(false, [16]byte{}, rt.Topic)
+		t, unknown := c.findFor(acl.Delete, false, [16]byte{}, rt.Topic)
 		for _, rp := range rt.Partitions {
 			pp := kmsg.NewDeleteRecordsResponseTopicPartition()
 			pp.Partition, pp.LowWatermark = rp.Partition, -1

@@ -3,7 +3,10 @@ package broker
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/acl"
 )
 
 // InitProducerId (key 22): the identity of an idempotent or transactional producer.
@@ -23,5 +26,17 @@ func init() {
 }
 
 func initProducerID(ctx context.Context, c *call, req *kmsg.InitProducerIDRequest) (kmsg.Response, error) {
-	return c.transactions(ctx, req)
+	var denied *kerr.Error
+	switch id := req.TransactionalID; {
+	case id != nil && !c.allowed(acl.Write, acl.TransactionalID, *id):
+		denied = kerr.TransactionalIDAuthorizationFailed
+	case id == nil && !c.sees(acl.IdempotentWrite, acl.Cluster, acl.ClusterName) && !c.allowedOnAny(acl.Write, acl.Topic):
+		// Whoever may write to a topic may do so idempotently (KIP-679).
+		denied = kerr.ClusterAuthorizationFailed
+	default:
+		return c.transactions(ctx, req)
+	}
+	resp := req.ResponseKind().(*kmsg.InitProducerIDResponse)
+	resp.ProducerID, resp.ProducerEpoch, resp.ErrorCode = -1, -1, denied.Code
+	return resp, nil
 }

@@ -3,8 +3,10 @@ package broker
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/millrace/millrace/log/internal/acl"
 	"github.com/millrace/millrace/log/internal/meta"
 )
 
@@ -25,11 +27,18 @@ func init() {
 func offsetForLeaderEpoch(_ context.Context, c *call, req *kmsg.OffsetForLeaderEpochRequest) (kmsg.Response, error) {
 	resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
 	resp.Topics = []kmsg.OffsetForLeaderEpochResponseTopic{}
+	// Brokers may ask about every topic; consumers about those that they may describe.
+	find := c.find
+	if !c.sees(acl.ClusterAction, acl.Cluster, acl.ClusterName) {
+		find = func(byID bool, id [16]byte, name string) (*meta.Topic, *kerr.Error) {
+			return c.findFor(acl.Describe, byID, id, name)
+		}
+	}
 	for _, rt := range req.Topics {
 		pt := kmsg.NewOffsetForLeaderEpochResponseTopic()
 		pt.Topic = rt.Topic
 		pt.Partitions = []kmsg.OffsetForLeaderEpochResponseTopicPartition{}
-		t, unknown := c.find(false, [16]byte{}, rt.Topic)
+		t, unknown := find(false, [16]byte{}, rt.Topic)
 		for _, rp := range rt.Partitions {
 			pp := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
 			pp.Partition, pp.LeaderEpoch, pp.EndOffset = rp.Partition, noEpoch, offsetUnknown

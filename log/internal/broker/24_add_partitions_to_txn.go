@@ -5,6 +5,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/acl"
 )
 
 // AddPartitionsToTxn (key 24): a transaction of version 1 announces the partitions
@@ -33,5 +35,43 @@ func addPartitionsToTxn(ctx context.Context, c *call, req *kmsg.AddPartitionsToT
 		resp.Transactions = []kmsg.AddPartitionsToTxnResponseTransaction{}
 		return resp, nil
 	}
-	return c.transactions(ctx, req)
+	if !c.allowed(acl.Write, acl.TransactionalID, req.TransactionalID) {
+		return refusePartitions(req, func(string, int32) *kerr.Error { return kerr.TransactionalIDAuthorizationFailed }), nil
+	}
+	_, others := byRight(c, acl.Write, req.Topics, func(t kmsg.AddPartitionsToTxnRequestTopic) (string, bool) { return t.Topic, true })
+	if len(others) == 0 {
+		return c.transactions(ctx, req)
+	}
+	// One that fails fails all: the others are told that they were not tried.
+	im, denied := c.image(), map[string]bool{}
+	for _, t := range others {
+		denied[t.Topic] = true
+	}
+	return refusePartitions(req, func(topic string, partition int32) *kerr.Error {
+		t := im.TopicByName(topic)
+		switch {
+		case denied[topic]:
+			return kerr.TopicAuthorizationFailed
+		case t == nil || partition < 0 || int(partition) >= len(t.Partitions):
+			return kerr.UnknownTopicOrPartition
+		}
+		return kerr.OperationNotAttempted
+	}), nil
+}
+
+// refusePartitions answers with an error for every partition.
+func refusePartitions(req *kmsg.AddPartitionsToTxnRequest, why func(topic string, partition int32) *kerr.Error) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.AddPartitionsToTxnResponse)
+	resp.Topics = []kmsg.AddPartitionsToTxnResponseTopic{}
+	for _, t := range req.Topics {
+		rt := kmsg.NewAddPartitionsToTxnResponseTopic()
+		rt.Topic, rt.Partitions = t.Topic, []kmsg.AddPartitionsToTxnResponseTopicPartition{}
+		for _, p := range t.Partitions {
+			rp := kmsg.NewAddPartitionsToTxnResponseTopicPartition()
+			rp.Partition, rp.ErrorCode = p, why(t.Topic, p).Code
+			rt.Partitions = append(rt.Partitions, rp)
+		}
+		resp.Topics = append(resp.Topics, rt)
+	}
+	return resp
 }

@@ -3,7 +3,10 @@ package broker
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/acl"
 )
 
 // AddOffsetsToTxn (key 25): a transaction of version 1 announces that it will
@@ -23,5 +26,14 @@ func init() {
 }
 
 func addOffsetsToTxn(ctx context.Context, c *call, req *kmsg.AddOffsetsToTxnRequest) (kmsg.Response, error) {
-	return c.transactions(ctx, req)
+	resp := req.ResponseKind().(*kmsg.AddOffsetsToTxnResponse)
+	switch {
+	case !c.allowed(acl.Write, acl.TransactionalID, req.TransactionalID):
+		resp.ErrorCode = kerr.TransactionalIDAuthorizationFailed.Code
+	case !c.allowed(acl.Read, acl.Group, req.Group):
+		resp.ErrorCode = kerr.GroupAuthorizationFailed.Code
+	default:
+		return c.transactions(ctx, req)
+	}
+	return resp, nil
 }

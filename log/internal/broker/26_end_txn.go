@@ -3,7 +3,10 @@ package broker
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/acl"
 )
 
 // EndTxn (key 26): a transaction commits or aborts.
@@ -23,5 +26,10 @@ func init() {
 }
 
 func endTxn(ctx context.Context, c *call, req *kmsg.EndTxnRequest) (kmsg.Response, error) {
+	if !c.allowed(acl.Write, acl.TransactionalID, req.TransactionalID) {
+		resp := req.ResponseKind().(*kmsg.EndTxnResponse)
+		resp.ProducerID, resp.ProducerEpoch, resp.ErrorCode = -1, -1, kerr.TransactionalIDAuthorizationFailed.Code
+		return resp, nil
+	}
 	return c.transactions(ctx, req)
 }

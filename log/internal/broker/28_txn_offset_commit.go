@@ -7,7 +7,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/millrace/millrace/log/internal/acl"
 	"github.com/millrace/millrace/log/internal/coord"
+	"github.com/millrace/millrace/log/internal/group"
 	"github.com/millrace/millrace/log/internal/txn"
 )
 
@@ -29,6 +31,36 @@ func init() {
 }
 
 func txnOffsetCommit(ctx context.Context, c *call, req *kmsg.TxnOffsetCommitRequest) (kmsg.Response, error) {
+	switch {
+	case !c.allowed(acl.Write, acl.TransactionalID, req.TransactionalID):
+		return group.Refuse(req, kerr.TransactionalIDAuthorizationFailed), nil
+	case !c.allowed(acl.Read, acl.Group, req.Group):
+		return group.Refuse(req, kerr.GroupAuthorizationFailed), nil
+	}
+	mine, others := byRight(c, acl.Read, req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) (string, bool) {
+		return c.named(req.Version >= 6, t.TopicID, t.Topic)
+	})
+	if len(others) == 0 {
+		return c.commitInTxn(ctx, req)
+	}
+	part := *req
+	part.Topics = others
+	refused := group.Refuse(&part, kerr.TopicAuthorizationFailed).(*kmsg.TxnOffsetCommitResponse)
+	if len(mine) == 0 {
+		return refused, nil
+	}
+	part.Topics = mine
+	resp, err := c.commitInTxn(ctx, &part)
+	if err == nil {
+		answer := resp.(*kmsg.TxnOffsetCommitResponse)
+		answer.Topics = append(answer.Topics, refused.Topics...)
+	}
+	return resp, err
+}
+
+// commitInTxn has the transaction coordinator admit the group's partition, and the
+// group coordinator take the offsets.
+func (c *call) commitInTxn(ctx context.Context, req *kmsg.TxnOffsetCommitRequest) (kmsg.Response, error) {
 	write := txn.Write{
 		TransactionalID: req.TransactionalID, ProducerID: req.ProducerID, ProducerEpoch: req.ProducerEpoch,
 		Topic: coord.GroupTopic, Partition: c.opts.Groups.Partition(req.Group), Version: 1,

@@ -7,6 +7,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/acl"
 )
 
 // DescribeConfigs (key 32): configs of topics and of this node.
@@ -57,6 +59,9 @@ func describeConfigs(_ context.Context, c *call, req *kmsg.DescribeConfigsReques
 
 // configsOf are the configs of a resource, or why there are none.
 func (c *call) configsOf(kind kmsg.ConfigResourceType, name string) ([]configEntry, *kerr.Error, string) {
+	if err := c.configRight(acl.DescribeConfigs, kind, name); err != nil {
+		return nil, err, "no right to describe these configs"
+	}
 	switch kind {
 	case kmsg.ConfigResourceTypeTopic:
 		if !validTopicName(name) {

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/millrace/millrace/log/internal/acl"
 	"github.com/millrace/millrace/log/internal/meta"
 )
 
@@ -33,8 +34,13 @@ func createPartitions(ctx context.Context, c *call, req *kmsg.CreatePartitionsRe
 	}
 	twice := duplicates(names)
 	change := meta.CreatePartitions{ValidateOnly: req.ValidateOnly}
+	var denied []string
 	for _, t := range req.Topics {
 		if twice[t.Topic] {
+			continue
+		}
+		if !c.allowed(acl.Alter, acl.Topic, t.Topic) {
+			denied = append(denied, t.Topic)
 			continue
 		}
 		more := meta.MorePartitions{Name: t.Topic, Count: t.Count}
@@ -56,6 +62,11 @@ func createPartitions(ctx context.Context, c *call, req *kmsg.CreatePartitionsRe
 	for _, name := range slices.Sorted(maps.Keys(twice)) {
 		rt := kmsg.NewCreatePartitionsResponseTopic()
 		rt.Topic, rt.ErrorCode, rt.ErrorMessage = name, kerr.InvalidRequest.Code, new("the topic is named more than once")
+		resp.Topics = append(resp.Topics, rt)
+	}
+	for _, name := range denied {
+		rt := kmsg.NewCreatePartitionsResponseTopic()
+		rt.Topic, rt.ErrorCode, rt.ErrorMessage = name, kerr.TopicAuthorizationFailed.Code, new("no right to alter the topic")
 		resp.Topics = append(resp.Topics, rt)
 	}
 	for i, t := range change.Topics {

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/acl"
 )
 
 // DeleteGroups (key 42): empty groups and their offsets go.
@@ -21,5 +23,16 @@ func init() {
 }
 
 func deleteGroups(ctx context.Context, c *call, req *kmsg.DeleteGroupsRequest) (kmsg.Response, error) {
-	return c.groups(ctx, req)
+	resp := req.ResponseKind().(*kmsg.DeleteGroupsResponse)
+	resp.Groups = []kmsg.DeleteGroupsResponseGroup{}
+	for _, id := range req.Groups {
+		one := *req
+		one.Groups = []string{id}
+		r, err := c.groupsFor(ctx, acl.Delete, id, &one)
+		if err != nil {
+			return nil, err
+		}
+		resp.Groups = append(resp.Groups, r.(*kmsg.DeleteGroupsResponse).Groups...)
+	}
+	return resp, nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/millrace/millrace/log/internal/acl"
 	"github.com/millrace/millrace/log/internal/meta"
 )
 
@@ -75,9 +76,15 @@ func (c *call) alterConfigs(ctx context.Context, alters []alterResource, validat
 	var of []*alterResource
 	for i := range alters {
 		a := &alters[i]
-		switch {
-		case count[resource{a.kind, a.name}] > 1:
+		if count[resource{a.kind, a.name}] > 1 {
 			a.err = refused(kerr.InvalidRequest, "the resource is named more than once")
+			continue
+		}
+		if code := c.configRight(acl.AlterConfigs, a.kind, a.name); code != nil {
+			a.err = refused(code, "no right to alter these configs")
+			continue
+		}
+		switch {
 		case a.kind != kmsg.ConfigResourceTypeTopic:
 			a.err = refused(kerr.InvalidRequest, "only the configs of topics can be changed while a node runs")
 		case a.nullValue != "":

@@ -36,7 +36,7 @@ func describeCluster(_ context.Context, c *call, req *kmsg.DescribeClusterReques
 		return resp, nil
 	}
 	if req.IncludeClusterAuthorizedOperations {
-		resp.ClusterAuthorizedOperations = clusterOperations
+		resp.ClusterAuthorizedOperations = c.clusterOperations()
 	}
 	for _, b := range c.metadataBrokers(im) {
 		db := kmsg.NewDescribeClusterResponseBroker()

@@ -19,6 +19,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/millrace/millrace/log/internal/acl"
 	"github.com/millrace/millrace/log/internal/group"
 	"github.com/millrace/millrace/log/internal/meta"
 	"github.com/millrace/millrace/log/internal/quota"
@@ -42,6 +43,8 @@ type Options struct {
 	Transactions *txn.Coordinator
 	Logger       *slog.Logger
 
+	// Authorizer decides who may do what; nil lets everybody do everything.
+	Authorizer *acl.Authorizer
 	// AutoCreate lets a Metadata request create the topics that it names.
 	AutoCreate bool
 	// DefaultPartitions is the number of partitions of a topic that is created
@@ -69,6 +72,7 @@ type Broker struct {
 	addresses      addresses
 	requests       gate // those of this process
 	reported       quiet
+	denied         quiet // lines about denied access
 	refusals       refusals
 	quotas         quota.Limiter
 	stats          *stats
