@@ -3,6 +3,7 @@ package log
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"maps"
 	"slices"
@@ -201,7 +202,7 @@ func (l *coordinatorLog) Read(_ context.Context, offset int64, maxBytes int) ([]
 // topicsView is the metadata as coordinators see it.
 type topicsView struct{ *meta.Image }
 
-var _ coord.Topics = topicsView{}
+var _ coord.Catalog = topicsView{}
 
 // Name is the name of a topic id.
 func (v topicsView) Name(id [16]byte) (string, bool) {
@@ -219,3 +220,17 @@ func (v topicsView) Topic(name string) (id [16]byte, partitions int32, ok bool) 
 	}
 	return t.ID, int32(len(t.Partitions)), true
 }
+
+// Names are the names of all topics.
+func (v topicsView) Names() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for t := range v.Topics() {
+			if !yield(t.Name) {
+				return
+			}
+		}
+	}
+}
+
+// Version is the index of the newest change that the image has.
+func (v topicsView) Version() uint64 { return v.Index() + 1 }

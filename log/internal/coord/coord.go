@@ -13,6 +13,7 @@ package coord
 
 import (
 	"context"
+	"iter"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -31,6 +32,10 @@ type Meta struct {
 	ClientHost string
 	// Principal is the authenticated user, like "User:anna".
 	Principal string
+	// Visible tells whether the sender may know of a topic, for requests that find
+	// topics by themselves; nil means that it may know of all. It is called while the
+	// request is handled, from any goroutine.
+	Visible func(topic string) bool
 }
 
 // Request is the input of a core that carries a client's request. The core answers
@@ -49,6 +54,16 @@ type Topics interface {
 	Name(id [16]byte) (name string, ok bool)
 	// Topic is the id and the number of partitions of a name.
 	Topic(name string) (id [16]byte, partitions int32, ok bool)
+}
+
+// Catalog is a view of the topics that can be listed and compared with another.
+type Catalog interface {
+	Topics
+	// Names are the names of all topics, in no order.
+	Names() iter.Seq[string]
+	// Version rises with every change of the metadata; two views of one version are
+	// equal. It is never 0.
+	Version() uint64
 }
 
 // Log is one partition of an internal topic on the node that leads it. It may be

@@ -49,6 +49,9 @@ func (t *Timers[K]) Clear(key K) {
 	}
 }
 
+// Has reports whether key has a deadline.
+func (t *Timers[K]) Has(key K) bool { return t.byID[key] != nil }
+
 // Due removes and gives the key whose deadline came first, if it is not after now.
 func (t *Timers[K]) Due(now time.Duration) (key K, ok bool) {
 	if len(t.heap) == 0 || t.heap[0].at > now {

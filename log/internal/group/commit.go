@@ -8,11 +8,11 @@ import (
 )
 
 // OffsetCommit, versions 2-10. 2-4: a retention of its own. 6: leader epochs
-// (KIP-320). 7: static members. 9: an unknown group is GROUP_ID_NOT_FOUND. 10: topic
-// ids instead of names (KIP-848).
+// (KIP-320). 7: static members. 9: members of the consumer protocol (KIP-848); an
+// unknown group is GROUP_ID_NOT_FOUND. 10: topic ids instead of names.
 
 func (c *Core) commit(r coord.Request, req *kmsg.OffsetCommitRequest) {
-	g, err := c.commitGroup(req)
+	g, err := c.commitGroup(r, req)
 	resp := commitResponse(req, r.Topics, func(t topicInfo, p kmsg.OffsetCommitRequestTopicPartition) int16 {
 		if err := c.checkOffset(t, p.Partition, p.Metadata, err); err != nil {
 			return code(err)
@@ -53,7 +53,7 @@ func commitResponse(req *kmsg.OffsetCommitRequest, topics coord.Topics, one func
 
 // commitGroup is the group that may take the commit, made if a client that manages
 // itself is the first to name it, or why there is none.
-func (c *Core) commitGroup(req *kmsg.OffsetCommitRequest) (*group, error) {
+func (c *Core) commitGroup(r coord.Request, req *kmsg.OffsetCommitRequest) (*group, error) {
 	g := c.groups[req.Group]
 	switch {
 	case req.Group == "":
@@ -64,6 +64,12 @@ func (c *Core) commitGroup(req *kmsg.OffsetCommitRequest) (*group, error) {
 		return nil, kerr.GroupIDNotFound
 	case g == nil:
 		return nil, kerr.IllegalGeneration
+	}
+	if g.consumers != nil {
+		if err := g.consumers.mayCommit(r, req); err != nil {
+			return g, err
+		}
+		return g, c.checkCommitSize(req)
 	}
 	m, err := g.mayCommit(req.MemberID, req.InstanceID, req.Generation, false)
 	if err != nil {

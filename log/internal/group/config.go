@@ -18,6 +18,18 @@ type Config struct {
 	// NewMemberTimeout is how long a member may wait for its first rebalance to end
 	// without a sign of life; 0 means 5 min.
 	NewMemberTimeout time.Duration
+	// ConsumerSession is how long a member of the consumer protocol may be silent
+	// (group.consumer.session.timeout.ms); 0 means 45 s.
+	ConsumerSession time.Duration
+	// ConsumerHeartbeat is how often such a member is told to send heartbeats
+	// (group.consumer.heartbeat.interval.ms); 0 means 5 s.
+	ConsumerHeartbeat time.Duration
+	// OffsetsRetention is how long committed offsets are kept that nobody uses
+	// (offsets.retention.minutes); 0 means 7 days, negative for ever.
+	OffsetsRetention time.Duration
+	// OffsetsCheck is how often to look for such offsets
+	// (offsets.retention.check.interval.ms); 0 means 10 min.
+	OffsetsCheck time.Duration
 	// MaxSize is the number of members, joined or about to, that a group takes; 0
 	// means 10 000. Kafka has no bound by default.
 	MaxSize int
@@ -37,6 +49,10 @@ func (c *Config) setDefaults() {
 		{&c.MinSession, 6 * time.Second},
 		{&c.MaxSession, 30 * time.Minute},
 		{&c.NewMemberTimeout, 5 * time.Minute},
+		{&c.ConsumerSession, 45 * time.Second},
+		{&c.ConsumerHeartbeat, 5 * time.Second},
+		{&c.OffsetsRetention, 7 * 24 * time.Hour},
+		{&c.OffsetsCheck, 10 * time.Minute},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value

@@ -1,13 +1,15 @@
-// Package group is the group coordinator: consumer groups of the classic protocol,
-// their committed offsets, and the offsets that transactions commit.
+// Package group is the group coordinator: groups of the classic and of the consumer
+// protocol (KIP-848), their committed offsets and how long those are kept, and the
+// offsets that transactions commit.
 //
 // Core holds the groups of one partition of __consumer_offsets; Coordinator is the
 // host around the cores that the broker calls:
 //
 //	resp, err := c.Handle(ctx, meta, req)  // JoinGroup, OffsetCommit, ...
 //	err := c.WriteMarker(ctx, marker)      // a transaction that committed offsets ends
+//	all, err := c.Snapshot(ctx)            // every group with its offsets, for metrics
 //
-// Groups of the new protocol (KIP-848) and the expiry of offsets are not here.
+// What a topic holds, and so how far behind a group is, is not known here.
 package group
 
 import (
@@ -41,19 +43,30 @@ type Options struct {
 // Coordinator serves the groups whose partitions of __consumer_offsets this node
 // leads. It may be used concurrently.
 type Coordinator struct {
-	opts Options
-	host *coord.Host
+	opts   Options
+	host   *coord.Host
+	logger *slog.Logger
 }
 
 // NewCoordinator returns a Coordinator that leads nothing yet.
 func NewCoordinator(o Options) *Coordinator {
-	return &Coordinator{opts: o, host: coord.NewHost(coord.HostOptions{
+	o.Config.setDefaults()
+	c := &Coordinator{opts: o, logger: o.Logger}
+	if c.logger == nil {
+		c.logger = slog.Default()
+	}
+	c.host = coord.NewHost(coord.HostOptions{
 		Topic: coord.GroupTopic, Partitions: o.Partitions, Driver: o.Driver, Logger: o.Logger,
 		New: func(_, _ int32, wall time.Time) coord.Replayable {
 			return NewCore(o.Config, wall, newRand())
 		},
-	})}
+		Install: c.install,
+	})
+	return c
 }
+
+// Config is how groups behave, with the defaults filled in.
+func (c *Coordinator) Config() Config { return c.opts.Config }
 
 // newRand is a source of member ids that nobody can guess.
 func newRand() *rand.Rand {

@@ -50,11 +50,15 @@ type Core struct {
 	position int64
 	begun    bool // the first Step has been
 	skipped  int  // replayed records of unknown kinds
+	// latest is the newest metadata that a request has brought.
+	latest coord.Catalog
+	sweep  []string // groups that the present search for expired offsets has not seen
 
 	// Of the running Step.
-	now   time.Duration
-	out   *core.Duties
-	batch []coord.KV
+	now     time.Duration
+	out     *core.Duties
+	batch   []coord.KV
+	notices []any
 }
 
 // timerKey names a deadline: of a member's session, or of a whole group.
@@ -73,13 +77,19 @@ const (
 	initialTimer                    // the quiet time before a first rebalance is over
 	syncTimer                       // members have not asked for their assignment
 	producerTimer                   // time to forget idle producers
+	expiryTimer                     // time to look for expired offsets
+
+	// Of members of consumer groups.
+	revokeTimer     // partitions have not been given up
+	rejoinTimer     // a member of the classic protocol has not joined again
+	memberSyncTimer // nor asked for what it may read
 )
 
 // NewCore returns a core without groups. wall is the time of day when now is 0; it
 // dates records. Member ids are drawn from rng. Replay may follow, then Step.
 func NewCore(cfg Config, wall time.Time, rng *rand.Rand) *Core {
 	cfg.setDefaults()
-	return &Core{cfg: cfg, rng: rng, wallMs: wall.UnixMilli(),
+	return &Core{cfg: cfg, rng: rng, wallMs: wall.UnixMilli(), latest: nowhere{},
 		groups: map[string]*group{}, producers: map[int64]*producer{},
 		pending: map[offsetKey]int{}, pendingGroups: map[string]int{}}
 }
@@ -126,6 +136,7 @@ func (c *Core) Step(now time.Duration, in core.Input, out *core.Duties) {
 	if len(c.batch) > 0 {
 		panic("group core: records were noted and not appended")
 	}
+	c.flushNotices()
 	out.WakeAt = c.timers.Next()
 	c.out = nil
 }
@@ -154,18 +165,30 @@ func (c *Core) request(r coord.Request) {
 		c.list(r, req)
 	case *kmsg.DeleteGroupsRequest:
 		c.deleteGroups(r, req)
+	case *kmsg.ConsumerGroupHeartbeatRequest:
+		c.consumerHeartbeat(r, req)
+	case *kmsg.ConsumerGroupDescribeRequest:
+		c.consumerDescribe(r, req)
 	default:
 		panic(fmt.Sprintf("group core: no handler for %T", r.Body))
 	}
 }
 
 func (c *Core) expire(key timerKey) {
-	if key.kind == producerTimer {
+	switch key.kind {
+	case producerTimer:
 		c.forgetProducers()
+		return
+	case expiryTimer:
+		c.expireOffsets()
 		return
 	}
 	g := c.groups[key.group]
 	if g == nil {
+		return
+	}
+	if g.consumers != nil {
+		c.consumerExpired(g, key)
 		return
 	}
 	switch key.kind {
@@ -230,7 +253,7 @@ func (c *Core) group(id string) *group {
 // tidy forgets a group of which nothing is left, neither here nor in the log.
 func (c *Core) tidy(g *group) {
 	if len(g.members) == 0 && len(g.pending) == 0 && len(g.offsets) == 0 &&
-		g.state == Empty && !g.written && c.pendingGroups[g.id] == 0 {
+		g.state == Empty && !g.written && g.consumers == nil && c.pendingGroups[g.id] == 0 {
 		delete(c.groups, g.id)
 	}
 }

@@ -31,17 +31,26 @@ func (c *Core) deleteGroup(id string) error {
 		return kerr.InvalidGroupID
 	case g == nil:
 		return kerr.GroupIDNotFound
-	case g.state != Empty || len(g.pending) > 0:
+	case !g.empty():
 		return kerr.NonEmptyGroup
 	}
 	for _, k := range c.keys(g, func(offsetKey) bool { return true }) {
 		c.forget(k)
 	}
-	if g.written {
-		c.note(metadataKey(id), nil)
-	}
-	delete(c.groups, id)
+	c.forgetGroup(g)
 	return nil
+}
+
+// forgetGroup drops a group without members, offsets excepted, and notes the
+// tombstones.
+func (c *Core) forgetGroup(g *group) {
+	if g.consumers != nil {
+		c.dropConsumers(g)
+	}
+	if g.written {
+		c.note(metadataKey(g.id), nil)
+	}
+	delete(c.groups, g.id)
 }
 
 func (c *Core) deleteOffsets(r coord.Request, req *kmsg.OffsetDeleteRequest) {
@@ -53,7 +62,7 @@ func (c *Core) deleteOffsets(r coord.Request, req *kmsg.OffsetDeleteRequest) {
 		resp.ErrorCode = kerr.InvalidGroupID.Code
 	case g == nil:
 		resp.ErrorCode = kerr.GroupIDNotFound.Code
-	case g.state != Empty && g.protocolType != consumerProtocol:
+	case !g.empty() && g.consumers == nil && g.protocolType != consumerProtocol:
 		resp.ErrorCode = kerr.NonEmptyGroup.Code
 	}
 	if resp.ErrorCode != 0 {

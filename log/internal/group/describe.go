@@ -27,11 +27,11 @@ func (c *Core) describeOne(id string, version int16) kmsg.DescribeGroupsResponse
 	d := kmsg.NewDescribeGroupsResponseGroup()
 	d.Group, d.Members = id, []kmsg.DescribeGroupsResponseGroupMember{}
 	g := c.groups[id]
-	if g == nil {
+	if g == nil || g.consumers != nil {
 		d.State = "Dead"
 		if version >= 6 {
 			d.ErrorCode = kerr.GroupIDNotFound.Code
-			d.ErrorMessage = kmsg.StringPtr("group " + id + " not found")
+			d.ErrorMessage = kmsg.StringPtr(notClassic(g, id))
 		}
 		return d
 	}
@@ -53,6 +53,13 @@ func (c *Core) describeOne(id string, version int16) kmsg.DescribeGroupsResponse
 	return d
 }
 
+func notClassic(g *group, id string) string {
+	if g == nil {
+		return "Group " + id + " not found."
+	}
+	return "Group " + id + " is not a classic group."
+}
+
 // ListGroups, versions 0-5. 4: filter by state. 5: by type.
 
 func (c *Core) list(r coord.Request, req *kmsg.ListGroupsRequest) {
@@ -60,12 +67,15 @@ func (c *Core) list(r coord.Request, req *kmsg.ListGroupsRequest) {
 	resp.Groups = []kmsg.ListGroupsResponseGroup{}
 	for _, id := range c.sortedIDs() {
 		g := c.groups[id]
-		if !wanted(req.StatesFilter, g.state.String()) || !wanted(req.TypesFilter, "classic") {
+		if !wanted(req.StatesFilter, g.stateName()) || !wanted(req.TypesFilter, g.protocolName()) {
 			continue
 		}
 		l := kmsg.NewListGroupsResponseGroup()
 		l.Group, l.ProtocolType = id, g.protocolType
-		l.GroupState, l.GroupType = g.state.String(), "classic"
+		if g.consumers != nil {
+			l.ProtocolType = consumerProtocol
+		}
+		l.GroupState, l.GroupType = g.stateName(), g.protocolName()
 		resp.Groups = append(resp.Groups, l)
 	}
 	c.out.AddAfter(c.token, core.Reply{ID: r.ID, Response: resp})

@@ -9,7 +9,7 @@ import (
 )
 
 // OffsetFetch, versions 1-10. 2: all topics if none is named. 5: leader epochs. 7:
-// require stable (KIP-447). 8: several groups. 10: topic ids instead of names.
+// require stable (KIP-447). 8: several groups. 9: member and epoch (KIP-848). 10: topic ids instead of names.
 //
 // A group that nobody has heard of has committed nothing: offset -1, no error, empty
 // metadata. Clients take GROUP_ID_NOT_FOUND or null metadata here for a broken broker.
@@ -60,6 +60,11 @@ func (c *Core) fetchGroups(r coord.Request, req *kmsg.OffsetFetchRequest, resp *
 		out.Group, out.Topics = rg.Group, []kmsg.OffsetFetchResponseGroupTopic{}
 		if rg.Group == "" {
 			out.ErrorCode = kerr.InvalidGroupID.Code
+			resp.Groups = append(resp.Groups, out)
+			continue
+		}
+		if err := g.mayFetch(rg.MemberID, rg.MemberEpoch); err != nil {
+			out.ErrorCode = code(err)
 			resp.Groups = append(resp.Groups, out)
 			continue
 		}

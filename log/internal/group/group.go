@@ -32,7 +32,7 @@ var stateNames = [...]string{"Empty", "PreparingRebalance", "CompletingRebalance
 // String is the state's name as Kafka's tools show it.
 func (s State) String() string { return stateNames[s] }
 
-// group is one consumer group. Members are in the order in which they joined.
+// group is one group of clients and what they have committed. Members of a classic group are in the order in which they joined.
 type group struct {
 	id      string
 	state   State
@@ -50,6 +50,10 @@ type group struct {
 	// initialLimit is when a first rebalance ends although members keep coming; 0 if
 	// this is not a first rebalance.
 	initialLimit time.Duration
+
+	// consumers is what a group of the consumer protocol has instead of everything
+	// above; nil for a classic one.
+	consumers *consumerGroup
 
 	offsets map[string]map[int32]committed // by topic, partition
 	written bool                           // the log has a metadata record of the group
@@ -107,6 +111,30 @@ func (g *group) remove(m *member) {
 			g.leader = g.members[0].id
 		}
 	}
+}
+
+// stateName is the group's state as Kafka's tools show it.
+func (g *group) stateName() string {
+	if g.consumers != nil {
+		return g.consumers.state()
+	}
+	return g.state.String()
+}
+
+// protocolName says which protocol the members speak, as ListGroups has it.
+func (g *group) protocolName() string {
+	if g.consumers != nil {
+		return "consumer"
+	}
+	return "classic"
+}
+
+// empty reports whether the group has no members, nor any that are about to be.
+func (g *group) empty() bool {
+	if g.consumers != nil {
+		return len(g.consumers.members) == 0
+	}
+	return g.state == Empty && len(g.pending) == 0
 }
 
 // moveTo enters a state.

@@ -13,8 +13,8 @@ import (
 )
 
 // Handle serves JoinGroup, SyncGroup, Heartbeat, LeaveGroup, DescribeGroups,
-// ListGroups, DeleteGroups, OffsetCommit, OffsetFetch, OffsetDelete and
-// TxnOffsetCommit. It may block as long as the protocol says (JoinGroup, SyncGroup).
+// ListGroups, DeleteGroups, OffsetCommit, OffsetFetch, OffsetDelete, TxnOffsetCommit,
+// ConsumerGroupHeartbeat and ConsumerGroupDescribe. It may block as long as the protocol says (JoinGroup, SyncGroup).
 // An error means that ctx has ended; everything else is an error code in the response.
 func (c *Coordinator) Handle(ctx context.Context, meta coord.Meta, req kmsg.Request) (kmsg.Response, error) {
 	switch req := req.(type) {
@@ -37,8 +37,12 @@ func (c *Coordinator) Handle(ctx context.Context, meta coord.Meta, req kmsg.Requ
 			return c.ofGroup(ctx, meta, req, req.Group)
 		}
 		return c.fetchGroups(ctx, meta, req)
+	case *kmsg.ConsumerGroupHeartbeatRequest:
+		return c.ofGroup(ctx, meta, req, req.Group)
 	case *kmsg.DescribeGroupsRequest:
 		return c.describeGroups(ctx, meta, req)
+	case *kmsg.ConsumerGroupDescribeRequest:
+		return c.describeConsumers(ctx, meta, req)
 	case *kmsg.DeleteGroupsRequest:
 		return c.deleteGroups(ctx, meta, req)
 	case *kmsg.ListGroupsRequest:
@@ -87,6 +91,21 @@ func (c *Coordinator) describeGroups(ctx context.Context, meta coord.Meta, req *
 			return nil, err
 		}
 		resp.Groups = append(resp.Groups, r.(*kmsg.DescribeGroupsResponse).Groups...)
+	}
+	return resp, nil
+}
+
+func (c *Coordinator) describeConsumers(ctx context.Context, meta coord.Meta, req *kmsg.ConsumerGroupDescribeRequest) (kmsg.Response, error) {
+	resp := req.ResponseKind().(*kmsg.ConsumerGroupDescribeResponse)
+	resp.Groups = []kmsg.ConsumerGroupDescribeResponseGroup{}
+	for _, id := range req.Groups {
+		one := *req
+		one.Groups = []string{id}
+		r, err := c.ofGroup(ctx, meta, &one, id)
+		if err != nil {
+			return nil, err
+		}
+		resp.Groups = append(resp.Groups, r.(*kmsg.ConsumerGroupDescribeResponse).Groups...)
 	}
 	return resp, nil
 }
@@ -159,6 +178,12 @@ func refusal(req kmsg.Request, code int16) kmsg.Response {
 		d := kmsg.NewDescribeGroupsResponseGroup()
 		d.ErrorCode, d.Group, d.Members = code, req.Groups[0], []kmsg.DescribeGroupsResponseGroupMember{}
 		resp.Groups = []kmsg.DescribeGroupsResponseGroup{d}
+		return resp
+	case *kmsg.ConsumerGroupHeartbeatRequest:
+		return consumerRefusal(req, code, kerr.ErrorForCode(code).(*kerr.Error).Description)
+	case *kmsg.ConsumerGroupDescribeRequest:
+		resp := req.ResponseKind().(*kmsg.ConsumerGroupDescribeResponse)
+		resp.Groups = []kmsg.ConsumerGroupDescribeResponseGroup{consumerUnknown(req.Groups[0], code, kerr.ErrorForCode(code).(*kerr.Error).Description)}
 		return resp
 	case *kmsg.DeleteGroupsRequest:
 		resp := req.ResponseKind().(*kmsg.DeleteGroupsResponse)

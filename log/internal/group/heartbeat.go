@@ -24,7 +24,10 @@ func (c *Core) beat(req *kmsg.HeartbeatRequest) error {
 		return kerr.InvalidGroupID
 	}
 	g := c.groups[req.Group]
-	if g == nil || g.state == Empty {
+	switch {
+	case g != nil && g.consumers != nil:
+		return c.beatConsumers(g, req)
+	case g == nil || g.state == Empty:
 		return kerr.UnknownMemberID
 	}
 	m, err := g.validate(req.MemberID, req.InstanceID)

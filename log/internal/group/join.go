@@ -23,11 +23,17 @@ func (c *Core) join(r coord.Request, req *kmsg.JoinGroupRequest) {
 	}
 	g := c.groups[req.Group]
 	switch {
-	case g == nil && req.MemberID != "":
-		c.replyJoinError(nil, r, kerr.UnknownMemberID)
+	case g != nil && g.consumers != nil && !g.empty():
+		c.joinConsumers(g, r, req)
+		return
+	case req.MemberID != "" && (g == nil || g.consumers != nil):
+		c.replyJoinError(g, r, kerr.UnknownMemberID)
 		return
 	case g == nil:
 		g = c.group(req.Group)
+	case g.consumers != nil:
+		c.dropConsumers(g)
+		c.append(g)
 	}
 	switch {
 	case !c.hasRoom(g, req):
@@ -261,21 +267,15 @@ func (g *group) validate(id string, instance *string) (*member, error) {
 }
 
 // memberID makes an id that nobody has: the client's own name and a random UUID.
-func (c *Core) memberID(prefix string) string {
+func (c *Core) memberID(prefix string) string { return prefix + "-" + c.uuid() }
+
+func (c *Core) uuid() string {
 	var u [16]byte
 	binary.BigEndian.PutUint64(u[:8], c.rng.Uint64())
 	binary.BigEndian.PutUint64(u[8:], c.rng.Uint64())
 	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
 	h := hex.EncodeToString(u[:])
-	return prefix + "-" + h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
 func millis(ms int32) time.Duration { return time.Duration(ms) * time.Millisecond }
-
-// code is the error code of a Kafka error, 0 for nil.
-func code(err error) int16 {
-	if err == nil {
-		return 0
-	}
-	return err.(*kerr.Error).Code
-}

@@ -25,25 +25,37 @@ func (c *Core) leave(r coord.Request, req *kmsg.LeaveGroupRequest) {
 		one.MemberID = req.MemberID
 		leaving = []kmsg.LeaveGroupRequestMember{one}
 	}
-	removed := false
-	for _, l := range leaving {
-		err := error(kerr.UnknownMemberID)
-		if g != nil {
-			err = c.leaveOne(g, l)
-		}
-		removed = removed || err == nil
+	errs := c.leaveAll(g, leaving)
+	for i, l := range leaving {
 		m := kmsg.NewLeaveGroupResponseMember()
-		m.MemberID, m.InstanceID, m.ErrorCode = l.MemberID, l.InstanceID, code(err)
+		m.MemberID, m.InstanceID, m.ErrorCode = l.MemberID, l.InstanceID, code(errs[i])
 		resp.Members = append(resp.Members, m)
 	}
 	if req.Version < 3 {
 		resp.ErrorCode = resp.Members[0].ErrorCode
 		resp.Members = []kmsg.LeaveGroupResponseMember{}
 	}
+	c.reply(g, r, resp)
+}
+
+// leaveAll removes members and says of each why it could not be.
+func (c *Core) leaveAll(g *group, leaving []kmsg.LeaveGroupRequestMember) []error {
+	if g != nil && g.consumers != nil {
+		return c.leaveConsumers(g, leaving)
+	}
+	errs := make([]error, len(leaving))
+	removed := false
+	for i, l := range leaving {
+		errs[i] = kerr.UnknownMemberID
+		if g != nil {
+			errs[i] = c.leaveOne(g, l)
+		}
+		removed = removed || errs[i] == nil
+	}
 	if removed {
 		c.afterRemoval(g)
 	}
-	c.reply(g, r, resp)
+	return errs
 }
 
 func (c *Core) leaveOne(g *group, l kmsg.LeaveGroupRequestMember) error {

@@ -68,6 +68,9 @@ func (g *group) partitions(topic string) []int32 {
 
 // subscribed reports whether a member of a consumer group reads the topic.
 func (g *group) subscribed(topic string) bool {
+	if g.consumers != nil {
+		return g.consumers.reads(topic)
+	}
 	if g.protocolType != consumerProtocol {
 		return false
 	}

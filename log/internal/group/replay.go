@@ -29,6 +29,8 @@ func (c *Core) Replay(r coord.Record) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("replay offset %d: %w", r.Offset, err)
+	case isConsumerKey(unknown):
+		k.group, err = c.replayConsumer(unknown, r.Key, r.Value)
 	case unknown != 0:
 		c.skipped++
 		return nil
@@ -116,6 +118,7 @@ func (c *Core) begin(now time.Duration) {
 	c.begun = true
 	for _, id := range c.sortedIDs() {
 		g := c.groups[id]
+		c.settle(g)
 		for _, m := range g.members {
 			c.touch(g, m)
 		}
@@ -124,4 +127,7 @@ func (c *Core) begin(now time.Duration) {
 		p.lastUsed = now
 	}
 	c.timers.Set(timerKey{kind: producerTimer}, now+producerRetention/24)
+	if c.cfg.OffsetsRetention >= 0 {
+		c.timers.Set(timerKey{kind: expiryTimer}, now+c.cfg.OffsetsCheck)
+	}
 }

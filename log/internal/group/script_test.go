@@ -2,6 +2,8 @@ package group
 
 import (
 	"fmt"
+	"iter"
+	"maps"
 	"math/rand/v2"
 	"regexp"
 	"strings"
@@ -83,6 +85,7 @@ func (m *machine) run(c coordtest.Command) string {
 		m.bench.Advance(d)
 	case "config":
 		m.reset(Config{InitialDelay: c.Duration("initial", -1), InitialDelayMax: c.Duration("initial-max", 0),
+			OffsetsRetention: c.Duration("retention", 0), ConsumerSession: c.Duration("session", 0),
 			MaxSize: int(c.Int("size", 0)), MaxMetadataBytes: int(c.Int("metadata", 0)), MaxCommitBytes: int(c.Int("commit", 0))})
 	case "topics":
 		m.topics = parseTopics(c)
@@ -126,6 +129,9 @@ func (m *machine) request(c coordtest.Command) kmsg.Request {
 			id, what, _ := strings.Cut(a, ":")
 			ra := kmsg.NewSyncGroupRequestGroupAssignment()
 			ra.MemberID, ra.MemberAssignment = m.realID(id), []byte(what)
+			if c.Has("real") {
+				ra.MemberAssignment = realAssignment(c, what)
+			}
 			req.GroupAssignment = append(req.GroupAssignment, ra)
 		}
 		return req
@@ -164,7 +170,7 @@ func (m *machine) request(c coordtest.Command) kmsg.Request {
 		req.Version, req.Groups = 2, c.Words
 		return req
 	}
-	return m.offsetRequest(c)
+	return m.consumerRequest(c)
 }
 
 func (m *machine) joinRequest(c coordtest.Command) kmsg.Request {
@@ -178,7 +184,11 @@ func (m *machine) joinRequest(c coordtest.Command) kmsg.Request {
 		p.Name = name
 		if topic := c.String("topic", ""); topic != "" {
 			meta := kmsg.NewConsumerMemberMetadata()
-			meta.Topics = []string{topic}
+			meta.Version, meta.Topics = 1, strings.Split(topic, "+")
+			for _, w := range list(c, "owned") {
+				name, n, _ := c.Partition(w)
+				meta.OwnedPartitions = append(meta.OwnedPartitions, kmsg.ConsumerMemberMetadataOwnedPartition{Topic: name, Partitions: []int32{n}})
+			}
 			p.Metadata = meta.AppendTo(nil)
 		} else {
 			p.Metadata = []byte(c.String("meta", "m"))
@@ -247,7 +257,7 @@ func fetchRequest(c coordtest.Command) kmsg.Request {
 	req.Version, req.RequireStable = int16(c.Int("v", 9)), c.Int("stable", 0) != 0
 	req.Group = c.Word(0)
 	g := kmsg.NewOffsetFetchRequestGroup()
-	g.Group = c.Word(0)
+	g.Group, g.MemberID, g.MemberEpoch = c.Word(0), optional(c, "member"), int32(c.Int("epoch", -1))
 	for _, w := range c.Words[1:] {
 		topic, p, _ := c.Partition(w)
 		t := kmsg.NewOffsetFetchRequestTopic()
@@ -262,7 +272,10 @@ func fetchRequest(c coordtest.Command) kmsg.Request {
 }
 
 // testTopics knows topics by name; an id is the name and its version.
-type testTopics map[string]testTopic
+type testTopics struct {
+	topics  map[string]testTopic
+	version uint64
+}
 
 type testTopic struct {
 	id         [16]byte
@@ -270,22 +283,29 @@ type testTopic struct {
 }
 
 // parseTopics reads "topics name/partitions=version ...".
-func parseTopics(c coordtest.Command) coord.Topics {
-	topics := testTopics{}
+func parseTopics(c coordtest.Command) coord.Catalog {
+	topicsVersion++
+	topics := testTopics{topics: map[string]testTopic{}, version: topicsVersion}
 	for _, w := range c.Words {
 		name, n, version := c.Partition(w)
-		topics[name] = testTopic{topicID(name + version), n}
+		topics.topics[name] = testTopic{topicID(name + version), n}
 	}
 	return topics
 }
+
+// topicsVersion is that of the newest view that any test has made.
+var topicsVersion uint64
 
 func topicID(name string) (id [16]byte) {
 	copy(id[:], name)
 	return id
 }
 
+func (t testTopics) Names() iter.Seq[string] { return maps.Keys(t.topics) }
+func (t testTopics) Version() uint64         { return t.version }
+
 func (t testTopics) Name(id [16]byte) (string, bool) {
-	for name, topic := range t {
+	for name, topic := range t.topics {
 		if topic.id == id {
 			return name, true
 		}
@@ -294,7 +314,7 @@ func (t testTopics) Name(id [16]byte) (string, bool) {
 }
 
 func (t testTopics) Topic(name string) ([16]byte, int32, bool) {
-	topic, ok := t[name]
+	topic, ok := t.topics[name]
 	return topic.id, topic.partitions, ok
 }
 
@@ -329,7 +349,7 @@ func (m *machine) realID(name string) string {
 	return name
 }
 
-var generated = regexp.MustCompile(`^(.*)-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+var generated = regexp.MustCompile(`^(?:(.*)-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
 // name shows a member id: the client's name and a number instead of the random part.
 func (m *machine) name(id string) string {

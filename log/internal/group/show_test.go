@@ -20,9 +20,12 @@ func (m *machine) showRecord(r coord.Record) string {
 		}
 		return fmt.Sprintf("marker pid=%d epoch=%d %s", r.ProducerID, r.ProducerEpoch, outcome)
 	}
-	k, isGroup, _, err := decodeKey(r.Key)
+	k, isGroup, version, err := decodeKey(r.Key)
 	if err != nil {
 		return err.Error()
+	}
+	if isConsumerKey(version) {
+		return m.showConsumerRecord(version, r)
 	}
 	name := fmt.Sprintf("offset %s %s/%d", k.group, k.topic, k.partition)
 	if isGroup {
@@ -38,7 +41,7 @@ func (m *machine) showRecord(r coord.Record) string {
 		}
 		members := make([]string, len(v.Members))
 		for i, vm := range v.Members {
-			members[i] = fmt.Sprintf("%s:%s", m.name(vm.MemberID), vm.Assignment)
+			members[i] = fmt.Sprintf("%s:%s", m.name(vm.MemberID), m.showBytes(vm.Assignment))
 		}
 		return fmt.Sprintf("%s v%d gen=%d protocol=%s leader=%s members=%s", name, v.Version,
 			v.Generation, text(v.Protocol), m.name(text(v.Leader)), strings.Join(members, ","))
@@ -81,8 +84,12 @@ func (m *machine) showResponse(resp any) string {
 			s += " skip-assignment"
 		}
 		return s
+	case *kmsg.ConsumerGroupHeartbeatResponse:
+		return m.showBeat(resp)
+	case *kmsg.ConsumerGroupDescribeResponse:
+		return m.showConsumers(resp)
 	case *kmsg.SyncGroupResponse:
-		return fmt.Sprintf("%s assignment=%s", errorName(resp.ErrorCode), resp.MemberAssignment)
+		return fmt.Sprintf("%s assignment=%s", errorName(resp.ErrorCode), m.showBytes(resp.MemberAssignment))
 	case *kmsg.HeartbeatResponse:
 		return errorName(resp.ErrorCode)
 	case *kmsg.LeaveGroupResponse:
@@ -96,7 +103,7 @@ func (m *machine) showResponse(resp any) string {
 		for _, g := range resp.Groups {
 			one := fmt.Sprintf("%s %s %s protocol=%s/%s", g.Group, errorName(g.ErrorCode), g.State, g.ProtocolType, g.Protocol)
 			for _, gm := range g.Members {
-				one += fmt.Sprintf(" %s:%s@%s", m.name(gm.MemberID), gm.MemberAssignment, gm.ClientHost)
+				one += fmt.Sprintf(" %s:%s@%s", m.name(gm.MemberID), m.showBytes(gm.MemberAssignment), gm.ClientHost)
 			}
 			s = append(s, one)
 		}
@@ -169,6 +176,16 @@ func showFetched(topic string, p int32, offset int64, epoch int32, meta *string,
 		return fmt.Sprintf("%s/%d: NULL METADATA", topic, p)
 	}
 	return fmt.Sprintf("%s/%d=%d,%d,%q:%s", topic, p, offset, epoch, *meta, errorName(code))
+}
+
+// showBytes is an assignment: of consumers as partitions, else what a test made up.
+func (m *machine) showBytes(b []byte) string {
+	if m.topics != nil && len(b) > 0 {
+		if a, err := parseAssignment(b, m.topics); err == nil {
+			return m.showPartitions(a)
+		}
+	}
+	return string(b)
 }
 
 // printable is metadata that a test made up; that of a consumer is shown as such.

@@ -114,8 +114,11 @@ func (c *Core) summarize(in summarize) {
 }
 
 func (g *group) summary() Summary {
-	s := Summary{ID: g.id, Type: "classic", State: g.state.String(), ProtocolType: g.protocolType,
+	s := Summary{ID: g.id, Type: g.protocolName(), State: g.stateName(), ProtocolType: g.protocolType,
 		Protocol: g.protocol, Epoch: g.generation, Members: len(g.members)}
+	if cg := g.consumers; cg != nil {
+		s.ProtocolType, s.Protocol, s.Epoch, s.Members = consumerProtocol, cg.assignorName(), cg.epoch, len(cg.members)
+	}
 	for _, topic := range g.topics() {
 		for _, p := range g.partitions(topic) {
 			o := g.offsets[topic][p]

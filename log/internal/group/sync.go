@@ -11,6 +11,10 @@ import (
 // believes in, and is told.
 
 func (c *Core) sync(r coord.Request, req *kmsg.SyncGroupRequest) {
+	if g := c.groups[req.Group]; g != nil && g.consumers != nil {
+		c.syncConsumers(g, r, req)
+		return
+	}
 	g, m, err := c.validateSync(req)
 	if err != nil {
 		c.replySync(g, nil, r, err)

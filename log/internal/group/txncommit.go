@@ -14,7 +14,7 @@ import (
 // names.
 
 func (c *Core) txnCommit(r coord.Request, req *kmsg.TxnOffsetCommitRequest) {
-	g, err := c.txnCommitGroup(req)
+	g, err := c.txnCommitGroup(r, req)
 	resp := txnCommitResponse(req, r.Topics, func(t topicInfo, p kmsg.TxnOffsetCommitRequestTopicPartition) int16 {
 		if err := c.checkOffset(t, p.Partition, p.Metadata, err); err != nil {
 			return code(err)
@@ -54,7 +54,7 @@ func txnCommitResponse(req *kmsg.TxnOffsetCommitRequest, topics coord.Topics, on
 	return resp
 }
 
-func (c *Core) txnCommitGroup(req *kmsg.TxnOffsetCommitRequest) (*group, error) {
+func (c *Core) txnCommitGroup(r coord.Request, req *kmsg.TxnOffsetCommitRequest) (*group, error) {
 	if req.Group == "" {
 		return nil, kerr.InvalidGroupID
 	}
@@ -79,6 +79,9 @@ func (c *Core) txnCommitGroup(req *kmsg.TxnOffsetCommitRequest) (*group, error) 
 			return nil, kerr.IllegalGeneration
 		}
 		return c.group(req.Group), nil
+	}
+	if g.consumers != nil {
+		return g, g.consumers.mayCommitInTransaction(r, req)
 	}
 	_, err := g.mayCommit(req.MemberID, req.InstanceID, req.Generation, true)
 	return g, err
