@@ -111,6 +111,7 @@ func (l *Listener) Serve(ctx context.Context) error {
 	var errs []error
 	for range l.listeners {
 		if err := <-ended; err != nil {
+			l.node.lost.Store(new(l.Addr()))
 			errs = append(errs, fmt.Errorf("serve %s: %w", l.Addr(), err), l.Close())
 		}
 	}

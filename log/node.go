@@ -51,6 +51,8 @@ type Node struct {
 	follow     sync.WaitGroup // the goroutines that follow the metadata and the failure
 	stopFollow context.CancelFunc
 	reached    atomic.Pointer[net.TCPAddr] // of the first listener
+	lost       atomic.Pointer[string]      // address of a listener that has failed
+	closing    atomic.Bool
 	closeOnce  sync.Once
 	closeErr   error
 }
@@ -66,6 +68,7 @@ func (n *Node) ClusterID() string { return n.meta.Image().ClusterID().String() }
 // they come before ctx ends; afterwards every call fails with ErrClosed. It may be
 // called more than once, and after an Open that failed half way.
 func (n *Node) Close(ctx context.Context) error {
+	n.closing.Store(true)
 	n.closeOnce.Do(func() { n.closeErr = n.close(ctx) })
 	return n.closeErr
 }

@@ -77,6 +77,8 @@ var Keepers = map[string][]string{
 	"github.com/expr-lang/expr":                {"operators/expr"},
 	"go.etcd.io/raft/v3":                       {"log/internal/meta"},
 	"github.com/spf13/cobra":                   {"cli"},
+	"github.com/prometheus/client_golang":      {"log", "log/internal/metrics", "cli"},
+	"github.com/prometheus/client_model":       {"log/internal/metrics"},
 	"github.com/santhosh-tekuri/jsonschema/v6": {},
 	// The log itself: whoever needs records speaks to a client.Cluster.
 	module + "/log": {"cli"},

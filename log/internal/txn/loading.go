@@ -1,0 +1,5 @@
+package txn
+
+// Loading is how many of the partitions of __transaction_state that this node leads are
+// still being replayed, and how many it leads.
+func (c *Coordinator) Loading() (loading, led int) { return c.host.Loading() }
