@@ -105,7 +105,7 @@ func TestSessionRoutes(t *testing.T) {
 	if _, err := s.Broker(7).Request(within(t), kmsg.NewPtrApiVersionsRequest()); err == nil || !strings.Contains(err.Error(), "no broker 7") {
 		t.Errorf("an unknown broker: %v", err)
 	}
-	if _, err := s.Request(within(t), kmsg.NewPtrElectLeadersRequest()); err == nil || !strings.Contains(err.Error(), "not served") {
+	if _, err := s.Request(within(t), kmsg.NewPtrWriteTxnMarkersRequest()); err == nil || !strings.Contains(err.Error(), "not served") {
 		t.Errorf("an unknown key: %v", err)
 	}
 	req := kmsg.NewPtrAddPartitionsToTxnRequest()

@@ -5,8 +5,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/millrace/millrace/log/internal/meta"
 )
 
 // ApiVersions (key 18): what may be asked, in which versions. The first request
@@ -39,15 +37,14 @@ func apiVersions(_ context.Context, c *call, req *kmsg.ApiVersionsRequest) (kmsg
 	if req.Version < 3 {
 		return resp, nil
 	}
-	level, _ := meta.LevelOf(c.level())
-	for _, public := range level.Public {
+	for _, public := range publicFeatures(c.level()) {
 		if public.Min > 0 || req.Version >= 4 { // older clients fail on a minimum of 0
 			f := kmsg.NewApiVersionsResponseSupportedFeature()
 			f.Name, f.MinVersion, f.MaxVersion = public.Name, public.Min, public.Max
 			resp.SupportedFeatures = append(resp.SupportedFeatures, f)
 		}
 		f := kmsg.NewApiVersionsResponseFinalizedFeature()
-		f.Name, f.MinVersionLevel, f.MaxVersionLevel = public.Name, public.Max, public.Max
+		f.Name, f.MinVersionLevel, f.MaxVersionLevel = public.Name, public.finalized, public.finalized
 		resp.FinalizedFeatures = append(resp.FinalizedFeatures, f)
 	}
 	resp.FinalizedFeaturesEpoch = int64(c.image().Index())

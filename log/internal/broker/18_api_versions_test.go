@@ -47,8 +47,16 @@ func TestApiVersionsInEveryVersion(t *testing.T) {
 			t.Fatalf("v%d: error %d, %d keys", v, resp.ErrorCode, len(resp.ApiKeys))
 		}
 		// Clients before version 4 fail on a supported feature whose minimum is 0.
-		if got := len(resp.SupportedFeatures); (got > 0) != (v >= 4) {
-			t.Errorf("v%d: %d supported features", v, got)
+		for _, f := range resp.SupportedFeatures {
+			if f.MinVersion == 0 && v < 4 {
+				t.Errorf("v%d: %s from 0 on", v, f.Name)
+			}
+		}
+		supported := slices.ContainsFunc(resp.SupportedFeatures, func(f kmsg.ApiVersionsResponseSupportedFeature) bool {
+			return f.Name == "transaction.version"
+		})
+		if supported != (v >= 4) {
+			t.Errorf("v%d: transaction.version is supported: %v", v, supported)
 		}
 		final := slices.ContainsFunc(resp.FinalizedFeatures, func(f kmsg.ApiVersionsResponseFinalizedFeature) bool {
 			return f.Name == "transaction.version" && f.MaxVersionLevel == 2

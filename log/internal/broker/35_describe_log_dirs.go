@@ -31,7 +31,7 @@ func init() {
 func describeLogDirs(_ context.Context, c *call, req *kmsg.DescribeLogDirsRequest) (kmsg.Response, error) {
 	resp := req.ResponseKind().(*kmsg.DescribeLogDirsResponse)
 	resp.Dirs = []kmsg.DescribeLogDirsResponseDir{}
-	if !c.allowed(acl.Describe, acl.Cluster, acl.ClusterName) {
+	if !c.allowedOnCluster(acl.Describe) {
 		resp.ErrorCode = kerr.ClusterAuthorizationFailed.Code
 		return resp, nil
 	}

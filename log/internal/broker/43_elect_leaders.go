@@ -39,7 +39,7 @@ func electLeaders(_ context.Context, c *call, req *kmsg.ElectLeadersRequest) (km
 		req.ElectionType = electPreferred
 	}
 	switch {
-	case !c.allowed(acl.Alter, acl.Cluster, acl.ClusterName):
+	case !c.allowedOnCluster(acl.Alter):
 		resp.ErrorCode = kerr.ClusterAuthorizationFailed.Code
 	case req.ElectionType != electPreferred && req.ElectionType != electUnclean:
 		resp.ErrorCode = kerr.InvalidRequest.Code

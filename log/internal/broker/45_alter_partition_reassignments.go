@@ -30,7 +30,7 @@ func alterPartitionReassignments(_ context.Context, c *call, req *kmsg.AlterPart
 	resp.Topics = []kmsg.AlterPartitionAssignmentsResponseTopic{}
 	mayChangeFactor := req.Version == 0 || req.AllowReplicationFactorChange
 	resp.AllowReplicationFactorChange = mayChangeFactor
-	if !c.allowed(acl.Alter, acl.Cluster, acl.ClusterName) {
+	if !c.allowedOnCluster(acl.Alter) {
 		resp.ErrorCode = kerr.ClusterAuthorizationFailed.Code
 		return resp, nil
 	}
@@ -74,7 +74,7 @@ func reassign(im *meta.Image, topic string, rp kmsg.AlterPartitionAssignmentsReq
 		return refused(kerr.InvalidReplicationFactor, fmt.Sprintf("the partition has %d replicas, not %d", len(have), len(rp.Replicas)))
 	}
 	if !slices.EqualFunc(rp.Replicas, have, func(node int32, r meta.Replica) bool { return node == r.NodeID }) {
-		return refused(kerr.InvalidReplicaAssignment, "partitions cannot be moved yet")
+		return refused(kerr.InvalidReplicaAssignment, "a partition stays on the nodes where it was created")
 	}
 	return nil
 }

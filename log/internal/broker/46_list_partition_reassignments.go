@@ -22,7 +22,7 @@ func init() {
 func listPartitionReassignments(_ context.Context, c *call, req *kmsg.ListPartitionReassignmentsRequest) (kmsg.Response, error) {
 	resp := req.ResponseKind().(*kmsg.ListPartitionReassignmentsResponse)
 	resp.Topics = []kmsg.ListPartitionReassignmentsResponseTopic{}
-	if !c.allowed(acl.Describe, acl.Cluster, acl.ClusterName) {
+	if !c.allowedOnCluster(acl.Describe) {
 		resp.ErrorCode = kerr.ClusterAuthorizationFailed.Code
 	}
 	return resp, nil

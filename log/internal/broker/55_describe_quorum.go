@@ -34,7 +34,7 @@ func describeQuorum(_ context.Context, c *call, req *kmsg.DescribeQuorumRequest)
 	resp := req.ResponseKind().(*kmsg.DescribeQuorumResponse)
 	resp.Topics = []kmsg.DescribeQuorumResponseTopic{}
 	resp.Nodes = []kmsg.DescribeQuorumResponseNode{}
-	if !c.allowed(acl.Describe, acl.Cluster, acl.ClusterName) {
+	if !c.allowedOnCluster(acl.Describe) {
 		resp.ErrorCode = kerr.ClusterAuthorizationFailed.Code
 		return resp, nil
 	}
