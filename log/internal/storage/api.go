@@ -62,6 +62,8 @@ type ProducerState struct {
 type Recovery struct {
 	// Scanned is the number of bytes that were read and checked; 0 is a clean start.
 	Scanned int64
+	// Replayed is the number of bytes that were put back from the journal.
+	Replayed int64
 	// CutBytes were taken off the end, from offset CutAt on, and are kept in Kept,
 	// names of files in quarantine/. 0 is none.
 	CutBytes int64

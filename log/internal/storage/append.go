@@ -113,7 +113,7 @@ func (l *Log) append(batches []byte, o AppendOptions) (Ticket, error) {
 	if err := l.write(batches, o.Origin); err != nil {
 		return t, err
 	}
-	l.publish(now.UnixMilli())
+	l.stage(batches, o.Origin, l.publish(now.UnixMilli()))
 	l.disk.spend(len(batches))
 	return t, nil
 }

@@ -52,13 +52,14 @@ func (l *Log) close(save bool) (err error) {
 	if errors.Is(was, ErrClosed) {
 		return errTold
 	}
-	if save && was == nil && l.disk.Err() == nil {
-		if err = l.syncNow(); err == nil {
-			l.announceClosing()
-			if err = l.save(); isFull(err) {
-				l.disk.o.Logger.Warn("closed without a checkpoint, the next start reads more", "log", l.id.String(), "error", err)
-				err = nil
-			}
+	if save && l.disk.Err() == nil { // what the journal has is to be here, even of a damaged log
+		err = l.syncNow()
+	}
+	if save && err == nil && was == nil && l.disk.Err() == nil {
+		l.announceClosing()
+		if err = l.save(); isFull(err) {
+			l.disk.o.Logger.Warn("closed without a checkpoint, the next start reads more", "log", l.id.String(), "error", err)
+			err = nil
 		}
 	}
 	l.mu.Lock()

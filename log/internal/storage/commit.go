@@ -14,9 +14,15 @@ import (
 //
 // The simple way syncs in every append: a disk does some thousand syncs a second,
 // so a thousand appends would wait in line. Instead one loop runs rounds. A round
-// takes every log that was written to since the last one, syncs their files side
-// by side, and then tells who waits; what is appended meanwhile waits for the next
+// takes every log that was written to since the last one, makes what was appended
+// durable, and then tells who waits; what is appended meanwhile waits for the next
 // round, which is as long as the disk needs and no longer.
+//
+// There are two ways to make it durable. Segments can be synced, side by side,
+// which costs by their number; or all that was appended can be written to the
+// journal and synced once, which costs by its size and has the segments synced
+// later. A round takes the cheaper way (see journal.takes); logs with appends that
+// are too large for the journal have their segments synced in any round.
 //
 //  1. A round's target of a log is its end when the round began; nothing above it
 //     counts as durable, although the sync may have covered it.
@@ -24,18 +30,32 @@ import (
 //     log is acknowledged any more, and no sync is repeated (the kernel may have
 //     dropped the pages that it could not write).
 //  3. Callbacks and wake-ups come from this loop only, so they are in order.
+//  4. The loop waits for no lock of a log that is held across I/O. What it cannot
+//     lock it passes over, and who held it queues the log again.
 type committer struct {
-	d    *Disk
-	wake chan struct{} // of capacity 1
-	quit chan struct{}
-	done chan struct{}
+	d       *Disk
+	journal *journal      // nil: under the policies that do not wait for the disk
+	wake    chan struct{} // of capacity 1
+	quit    chan struct{}
+	done    chan struct{}
 
-	mu    sync.Mutex
-	queue []*Log // guarded by mu: logs with something to sync or to tell, each once
+	mu         sync.Mutex
+	queue      []*Log       // guarded by mu: logs with something to sync or to tell, each once
+	staged     staging      // guarded by mu: what the next round may write to the journal
+	stageLimit int          // guarded by mu: bytes of staged
+	forgets    []forgetting // guarded by mu
+
+	idle staging // of the loop: the memory that staged gets next
 }
 
-func startCommitter(d *Disk) *committer {
-	c := &committer{d: d, wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
+func startCommitter(d *Disk, j *journal) *committer {
+	c := &committer{
+		d: d, journal: j, stageLimit: maxStagedIdle,
+		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	if j != nil {
+		c.stageLimit = min(maxStagedIdle, j.limit)
+	}
 	go c.loop()
 	return c
 }
@@ -49,11 +69,21 @@ func (c *committer) stop() {
 // add queues a log for the next round.
 func (c *committer) add(l *Log) {
 	c.mu.Lock()
+	c.enqueue(l)
+	c.mu.Unlock()
+	c.poke()
+}
+
+// enqueue needs mu.
+func (c *committer) enqueue(l *Log) {
 	if !l.queued {
 		l.queued = true
 		c.queue = append(c.queue, l)
 	}
-	c.mu.Unlock()
+}
+
+// poke has a round begin.
+func (c *committer) poke() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -84,33 +114,74 @@ func (c *committer) loop() {
 	}
 }
 
-// syncJob is what one round does for one log.
-type syncJob struct {
-	log      *Log
-	target   int64      // the log's end
-	active   vfs.File   // to sync, nil if clean
-	finished []vfs.File // to sync and close: segments that were rolled
-	dir      bool       // a file was made
+// round is what one turn of the loop deals with.
+type round struct {
+	logs    []roundLog
+	forgets []forgetting
+	rec     staging // entries of the logs; with the journal it becomes the record
+}
+
+// roundLog is a log in a round.
+type roundLog struct {
+	log       *Log
+	stagedEnd int64 // the end of its entries in the record, -1 if it has none
+	unstaged  bool  // it has appends that are not in the record
+}
+
+// take is everything that has come since the last round.
+func (c *committer) take() round {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := round{forgets: c.forgets, rec: c.staged}
+	if len(c.queue) > 0 {
+		r.logs = make([]roundLog, 0, len(c.queue))
+	}
+	for _, l := range c.queue {
+		r.logs = append(r.logs, roundLog{l, l.stagedEnd, l.unstaged})
+		l.queued, l.stagedEnd, l.unstaged = false, -1, false
+	}
+	clear(c.queue)
+	c.queue, c.forgets, c.staged, c.idle = c.queue[:0], nil, c.idle, staging{}
+	return r
+}
+
+// finish gives the round's memory back, and looks ahead at how much of it the next
+// ones may use.
+func (c *committer) finish(r *round) {
+	r.rec.reset()
+	c.idle = r.rec
+	limit := maxStagedIdle
+	if c.journal.staying {
+		limit = maxStaged
+	} else if cap(c.idle.buf) > maxStagedIdle*2 {
+		c.idle = staging{}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stageLimit = min(limit, c.journal.limit)
 }
 
 func (c *committer) round() {
-	c.mu.Lock()
-	logs := c.queue
-	c.queue = nil
-	for _, l := range logs {
-		l.queued = false
-	}
-	c.mu.Unlock()
-	if len(logs) == 0 || c.d.Err() != nil {
+	r := c.take()
+	if err := c.d.Err(); err != nil {
+		answer(r.forgets, err)
 		return
 	}
-	jobs := make([]syncJob, 0, len(logs))
-	for _, l := range logs {
-		if l.syncing.tryLock() { // else Truncate or Close has it, and queues the log again
-			jobs = append(jobs, l.takeDirty())
-		}
+	if len(r.logs) == 0 && len(r.forgets) == 0 {
+		return
 	}
-	err := syncFiles(c.d.o.FS, jobs, c.d.o.SyncParallel)
+	journaled, record, err := c.record(&r)
+	if err != nil {
+		_ = c.d.fail(err) // everyone learns it from Disk.Err
+		answer(r.forgets, c.d.Err())
+		return
+	}
+	jobs := c.lock(&r, journaled)
+	calls := syncCalls(c.d.o.FS, jobs)
+	if record {
+		calls = append(calls, c.journal.sync)
+	}
+	err = runAll(calls, c.d.o.SyncParallel)
 	for i := range jobs {
 		if err == nil {
 			jobs[i].log.commit(&jobs[i])
@@ -118,17 +189,119 @@ func (c *committer) round() {
 		jobs[i].log.syncing.unlock()
 	}
 	if err != nil {
-		_ = c.d.fail(err) // everyone learns it from Disk.Err
+		_ = c.d.fail(err)
+		answer(r.forgets, c.d.Err())
 		return
 	}
-	for i := range jobs {
-		jobs[i].log.announce()
+	if journaled {
+		for i := range r.logs {
+			r.logs[i].log.commitJournaled(r.logs[i].stagedEnd, c.journal.round)
+		}
 	}
+	if record {
+		c.journal.synced()
+	}
+	for i := range r.logs {
+		r.logs[i].log.announce()
+	}
+	answer(r.forgets, nil)
+	if c.journal != nil {
+		c.finish(&r)
+	}
+}
+
+// record decides how the round is made durable, and writes what of it goes to the
+// journal: the appends, what voids earlier ones, or nothing.
+func (c *committer) record(r *round) (journaled, record bool, err error) {
+	j := c.journal
+	if j == nil {
+		return false, false, nil
+	}
+	staged := 0
+	for i := range r.logs {
+		if r.logs[i].stagedEnd >= 0 && !r.logs[i].unstaged {
+			staged++
+		}
+	}
+	if journaled = j.takes(staged); journaled {
+		j.voids(&r.rec, r.forgets, r.logs)
+		if record, err = j.put(&r.rec); record || err != nil {
+			j.noteLive(r.logs)
+			return record, record, err
+		}
+	}
+	r.rec.reset()
+	j.voids(&r.rec, r.forgets, nil)
+	if r.rec.count == 0 {
+		return false, false, nil
+	}
+	record, err = j.put(&r.rec)
+	if !record && err == nil {
+		c.postpone(r)
+	}
+	return false, record, err
+}
+
+// postpone has those who wait for the journal wait for the next round: it has no
+// room now, and the settler makes some. Without a journal that can be written they
+// wait for space.
+func (c *committer) postpone(r *round) {
+	if c.journal.broken {
+		answer(r.forgets, fmt.Errorf("%w: the journal of %s cannot be written: make room and restart the node", ErrFull, c.d.o.Dir))
+	} else {
+		c.mu.Lock()
+		c.forgets = append(r.forgets, c.forgets...)
+		c.mu.Unlock()
+		c.d.settle.starved.Store(true)
+		c.d.settle.poke()
+	}
+	r.forgets = nil
+}
+
+// lock takes hold of the logs whose segments the round syncs: all, or, beside the
+// journal, those with appends that are not in it.
+func (c *committer) lock(r *round, journaled bool) []syncJob {
+	var jobs []syncJob
+	for i := range r.logs {
+		l := &r.logs[i]
+		if journaled && !l.unstaged {
+			if l.log.wantsSync() {
+				c.d.settle.poke()
+			}
+			continue
+		}
+		if l.log.syncing.tryLock() {
+			jobs = append(jobs, l.log.takeDirty())
+		} else if l.unstaged || l.stagedEnd >= 0 {
+			// Truncate, Close or the settler has it, and queues it again. Its entries
+			// are gone by then.
+			c.mu.Lock()
+			l.log.unstaged = true
+			c.mu.Unlock()
+		}
+	}
+	return jobs
+}
+
+// syncJob is what one round does for one log.
+type syncJob struct {
+	log      *Log
+	target   int64      // the log's end
+	active   vfs.File   // to sync, nil if clean
+	finished []vfs.File // to sync and close: segments that were rolled
+	dir      bool       // a file was made
+	// round is the first in whose record entries above target can stand.
+	round uint64
+	at    time.Time
 }
 
 // syncFiles syncs all files of some jobs, several at a time: a disk orders
 // parallel syncs better than a loop does.
 func syncFiles(fsys vfs.FS, jobs []syncJob, parallel int) error {
+	return runAll(syncCalls(fsys, jobs), parallel)
+}
+
+func syncCalls(fsys vfs.FS, jobs []syncJob) []func() error {
 	var calls []func() error
 	for i := range jobs {
 		j := &jobs[i]
@@ -152,7 +325,7 @@ func syncFiles(fsys vfs.FS, jobs []syncJob, parallel int) error {
 			})
 		}
 	}
-	return runAll(calls, parallel)
+	return calls
 }
 
 func syncFile(f vfs.File) error {
@@ -164,7 +337,10 @@ func syncFile(f vfs.File) error {
 
 // runAll makes all calls, some at a time, and returns the first error.
 func runAll(calls []func() error, parallel int) error {
-	if len(calls) == 1 {
+	switch len(calls) {
+	case 0:
+		return nil
+	case 1:
 		return calls[0]()
 	}
 	var next atomic.Int64

@@ -28,11 +28,14 @@ import (
 //  5. Caches do not matter: without them producers, transactions, epochs and times
 //     are the same.
 func TestCrashAtEveryCall(t *testing.T) {
-	for _, policy := range []SyncPolicy{Always, OS} {
-		t.Run(policy.String(), func(t *testing.T) {
+	for _, c := range []struct {
+		policy  SyncPolicy
+		journal JournalMode
+	}{{Always, JournalAuto}, {Always, JournalOn}, {OS, JournalAuto}} {
+		t.Run(c.policy.String()+"/"+journalNames[c.journal], func(t *testing.T) {
 			rng := randomSource(t)
 			for range 2 {
-				w := &crashWorkload{t: t, rng: rng, fs: vfs.NewMem(), policy: policy, truncating: math.MaxInt64}
+				w := &crashWorkload{t: t, rng: rng, fs: vfs.NewMem(), policy: c.policy, journal: c.journal, truncating: math.MaxInt64}
 				w.run(60)
 			}
 		})
@@ -41,12 +44,13 @@ func TestCrashAtEveryCall(t *testing.T) {
 
 // crashWorkload writes a log and remembers what must and what may survive.
 type crashWorkload struct {
-	t      *testing.T
-	rng    *rand.Rand
-	fs     *vfs.Mem
-	policy SyncPolicy
-	node   *node
-	life   *process // what node uses of fs until it is killed
+	t       *testing.T
+	rng     *rand.Rand
+	fs      *vfs.Mem
+	policy  SyncPolicy
+	journal JournalMode
+	node    *node
+	life    *process // what node uses of fs until it is killed
 
 	mu         sync.Mutex // guards what follows: the hook runs in the commit loop, too
 	log        *Log       // nil while it is being opened
@@ -70,7 +74,9 @@ type keptBatch struct {
 
 const crashProducers = 3
 
-func (w *crashWorkload) options(o *Options) { o.Policy = w.policy }
+func (w *crashWorkload) options(o *Options) {
+	o.Policy, o.Journal, o.JournalFileBytes, o.JournalFiles = w.policy, w.journal, 64<<10, 2
+}
 
 func crashConfig() Config { return Config{SegmentBytes: 1500, IndexInterval: 300} }
 
@@ -242,6 +248,9 @@ func (w *crashWorkload) cut(op vfs.Op, name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cuts++
+	if w.failed != nil || !sampleCut(w.clones, 2) {
+		return
+	}
 	floor := w.floor
 	if w.log != nil {
 		floor = w.log.Durable() // hangs here if a log held its mutex across this call

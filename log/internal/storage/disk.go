@@ -65,6 +65,8 @@ type Disk struct {
 
 	handles *handleCache
 	commit  *committer
+	journal *journal // nil but under the policy Always
+	settle  *settler // nil without a journal
 	keeper  *keeper
 	cleaner *cleaner
 	free    atomic.Uint64 // bytes, at the keeper's last look less what was appended since
@@ -117,11 +119,14 @@ func (d *Disk) open() (err error) {
 			return err
 		}
 	}
-	if names, err := d.o.FS.List(d.o.Dir + "/" + journalDir); err != nil {
+	if err := d.o.FS.RemoveAll(d.o.Dir + "/" + journalDone); err != nil {
 		return err
-	} else if len(names) > 0 {
-		return refuse(d.o.Dir, "has a journal, %q, which needs a newer version of millrace", names[0])
 	}
+	journal, err := readJournal(d.o.FS, d.o.Dir)
+	if err != nil {
+		return err
+	}
+	defer journal.close()
 	if err := d.finishDeletions(); err != nil {
 		return err
 	}
@@ -132,7 +137,14 @@ func (d *Disk) open() (err error) {
 		return err
 	}
 	d.handles = newHandleCache(d.o.FS, d.o.MaxOpenSegments)
-	d.commit = startCommitter(d)
+	if err := d.replayJournal(journal); err != nil {
+		return err
+	}
+	if d.o.Policy == Always && d.o.Journal != JournalOff {
+		d.journal = newJournal(d)
+		d.settle = startSettler(d, d.journal)
+	}
+	d.commit = startCommitter(d, d.journal)
 	d.keeper = startKeeper(d)
 	d.cleaner = startCleaner(d)
 	return nil
@@ -230,6 +242,10 @@ func (d *Disk) Close(brokerEpoch int64) error {
 		errs = append(errs, l.Close())
 	}
 	d.commit.stop()
+	if d.journal != nil {
+		d.settle.stop()
+		errs = append(errs, d.journal.close(errors.Join(append(errs, d.Err())...) == nil))
+	}
 	// 4. Mark, but only what is true.
 	err := errors.Join(append(errs, d.Err())...)
 	if err == nil {

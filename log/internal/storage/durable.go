@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Durable is the end of what survives a power cut, by the disk's policy.
@@ -77,11 +78,14 @@ func (l *Log) announce() {
 func (l *Log) takeDirty() syncJob {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	j := syncJob{log: l, target: -1}
+	j := syncJob{log: l, target: -1, at: time.Now()}
 	if l.disk.o.Policy != Always && !l.syncWanted {
 		return j
 	}
 	j.target, j.finished, j.dir = l.end, l.finished, l.dirDirty
+	if l.disk.journal != nil {
+		j.round = l.disk.journal.done.Load() + 1
+	}
 	if l.activeDirty {
 		j.active = l.active
 	}
@@ -98,7 +102,34 @@ func (l *Log) commit(j *syncJob) {
 	}
 	l.synced = max(l.synced, j.target)
 	l.durable = max(l.durable, l.synced)
+	if l.synced >= l.journaled {
+		l.journalRound = 0
+	} else if l.journalRound > 0 {
+		l.journalRound, l.journalAt = j.round, j.at
+	}
 	l.syncedWaits.reached(l.synced)
+}
+
+// commitJournaled takes the result of a round whose record has the log's appends up
+// to end, -1 if none.
+func (l *Log) commitJournaled(end int64, round uint64) {
+	if end < 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.durable = max(l.durable, end)
+	l.journaled = end
+	if l.journalRound == 0 && end > l.synced {
+		l.journalRound, l.journalAt = round, time.Now()
+	}
+}
+
+// wantsSync reports whether somebody waits for the segments, whatever the policy.
+func (l *Log) wantsSync() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.syncWanted
 }
 
 // wantSync has the next round sync the log under every policy.

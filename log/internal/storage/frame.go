@@ -41,6 +41,7 @@ const (
 	kindTimes      = "TIME" // cache
 	kindAborted    = "ABRT" // cache
 	kindProducers  = "PROD" // cache
+	kindDurable    = "DURE" // truth: the durable end of a damaged log
 	kindSwap       = "SWAP" // truth while it is there: a compacted segment takes its place
 	kindCleaner    = "CLNR" // cache
 )

@@ -22,6 +22,7 @@ import (
 //     the file again before anybody could have seen it.
 //  2. start <= durable <= end. Under the policy Always, durable is synced; under
 //     the others it is end, and synced follows.
+//     What is durable and not yet synced is in the disk's journal.
 //  3. Every segment but the last two is synced. So recovery knows without a
 //     checkpoint what cannot be a torn tail.
 //  4. Segments never move, and finished ones never change: readers take what they
@@ -47,7 +48,10 @@ type Log struct {
 	planned []plannedBatch
 	buf     []byte
 
-	queued bool // guarded by committer.mu
+	// Guarded by committer.mu.
+	queued    bool
+	stagedEnd int64 // the end of what is staged for the next round, -1 if nothing is
+	unstaged  bool  // the next round must sync the segments: not all is staged
 
 	mu sync.Mutex
 	// active is the last segment's file, nil until the first append. Changing it
@@ -66,6 +70,9 @@ type Log struct {
 	finished      []vfs.File // rolled segments' files: sync, then close
 	dirDirty      bool       // a file was made
 	syncWanted    bool       // sync at the next round, whatever the policy
+	journaled     int64      // the end of what is in the journal
+	journalRound  uint64     // the first round with what is above synced, 0 if nothing is
+	journalAt     time.Time  // when that was
 	durableWaits  waitList
 	syncedWaits   waitList
 	onDurable     func(int64)
@@ -74,6 +81,7 @@ type Log struct {
 	cuts          int                // raised when the end goes back
 	highWatermark int64              // the highest that a caller has named, see cleaner
 	dirty         int64              // first offset that compaction has not seen
+	opened        int64              // the end when the log was opened, or what a truncation left of it
 	dirtyKnown    bool               // dirty was read from its file
 	stopCleaning  context.CancelFunc // of the pass that is running, or nil
 	checkpointEnd int64

@@ -18,12 +18,13 @@ const (
 	cleanFile     = "clean"
 	lockFile      = "LOCK"
 	topicsDir     = "topics"
-	journalDir    = "journal" // reserved: many small appends will share one file
+	journalDir    = "journal"
+	journalDone   = "journal.done" // a journal that was replayed, on its way out
 	quarantineDir = "quarantine"
 )
 
 // knownEntries may stand in a data directory; lost+found is the file system's own.
-var knownEntries = []string{nodeFile, cleanFile, lockFile, topicsDir, journalDir, quarantineDir, "lost+found"}
+var knownEntries = []string{nodeFile, cleanFile, lockFile, topicsDir, journalDir, journalDone, quarantineDir, "lost+found"}
 
 // refuse is ErrRefused in one sentence.
 func refuse(dir, format string, args ...any) error {

@@ -43,6 +43,30 @@ func ParseSyncPolicy(name string) (SyncPolicy, error) {
 	return Always, fmt.Errorf("sync policy %q: use always, interval or os", name)
 }
 
+// JournalMode says which rounds of the policy Always go to the disk's journal.
+type JournalMode uint8
+
+const (
+	// JournalAuto takes the cheaper way each time. It is the default.
+	JournalAuto JournalMode = iota
+	// JournalOff always syncs the segments.
+	JournalOff
+	// JournalOn takes the journal whenever it has room.
+	JournalOn
+)
+
+var journalNames = [...]string{"auto", "off", "on"}
+
+// ParseJournalMode reads auto, off or on.
+func ParseJournalMode(name string) (JournalMode, error) {
+	for i, n := range journalNames {
+		if n == name {
+			return JournalMode(i), nil
+		}
+	}
+	return JournalAuto, fmt.Errorf("journal %q: use auto, off or on", name)
+}
+
 // Options opens a data directory. Only FS and Dir are required.
 type Options struct {
 	FS  vfs.FS
@@ -59,6 +83,16 @@ type Options struct {
 	Policy SyncPolicy
 	// SyncInterval is for the policy Interval; 0 is 100 ms.
 	SyncInterval time.Duration
+	// Journal says when the disk's journal is used.
+	Journal JournalMode
+	// JournalFileBytes is the size of a journal file, at least 64 KiB; 0 is 32 MiB.
+	// JournalFiles bounds their number, at least 2; 0 is 8. The first is made when
+	// there is a use for it, and they are removed by Close.
+	JournalFileBytes int64
+	JournalFiles     int
+	// JournalAge is when the segment of what is in the journal is synced at the
+	// latest, if its place there is not needed before; 0 is 5 s.
+	JournalAge time.Duration
 	// SyncParallel bounds the fdatasync calls that run at once; 0 is 16.
 	SyncParallel int
 	// CheckpointInterval is how often a log that was written to records what is
@@ -92,6 +126,15 @@ type Options struct {
 func (o *Options) setDefaults() {
 	if o.SyncInterval == 0 {
 		o.SyncInterval = 100 * time.Millisecond
+	}
+	if o.JournalFileBytes == 0 {
+		o.JournalFileBytes = 32 << 20
+	}
+	if o.JournalFiles == 0 {
+		o.JournalFiles = 8
+	}
+	if o.JournalAge == 0 {
+		o.JournalAge = 5 * time.Second
 	}
 	if o.SyncParallel == 0 {
 		o.SyncParallel = 16
@@ -133,6 +176,13 @@ func (o *Options) validate() error {
 	}
 	if o.Policy > OS {
 		errs = append(errs, fmt.Errorf("unknown sync %v", o.Policy))
+	}
+	if o.Journal > JournalOn {
+		errs = append(errs, fmt.Errorf("unknown journal mode %d", o.Journal))
+	}
+	if o.JournalFileBytes != 0 && (o.JournalFileBytes < 64<<10 || o.JournalFileBytes%journalPage != 0) || o.JournalFiles < 0 || o.JournalFiles == 1 || o.JournalAge < 0 {
+		errs = append(errs, fmt.Errorf("journal of %d files of %d bytes, synced after %v: use at least 2 of 64 KiB, in whole pages of 4 KiB",
+			o.JournalFiles, o.JournalFileBytes, o.JournalAge))
 	}
 	if o.SyncInterval < 0 || o.SyncParallel < 0 || o.CheckpointInterval < 0 || o.MaxOpenSegments < 0 ||
 		o.CleanerInterval < 0 || o.CleanerMemory < 0 {

@@ -147,6 +147,11 @@ func (d *Disk) deleteDir(id TopicPartition) error {
 	if err := d.o.FS.SyncDir(topic); err != nil {
 		return err
 	}
+	// A replay that finds no directory passes over the log; one that is made again
+	// under this name must not get what was in this one.
+	if err := d.commit.forget(id); err != nil {
+		return err
+	}
 	if err := d.o.FS.RemoveAll(dir + deletedSuffix); err != nil {
 		return err
 	}
@@ -166,6 +171,9 @@ func (d *Disk) QuarantineLog(topicID [16]byte, partition int32, reason string) e
 	defer d.forget(id)
 	kept, err := d.setAside(d.logDir(id), id.fileName(""))
 	if err != nil {
+		return fmt.Errorf("quarantine log %v: %w", id, d.ioError(err))
+	}
+	if err := d.commit.forget(id); err != nil {
 		return fmt.Errorf("quarantine log %v: %w", id, d.ioError(err))
 	}
 	d.o.Logger.Warn("partition moved to quarantine", "log", id.String(), "kept", kept, "reason", reason)

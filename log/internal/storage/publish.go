@@ -4,12 +4,13 @@ import (
 	"github.com/millrace/millrace/log/record"
 )
 
-// publish shows the planned batches, which are in the file, to everyone. Needs
-// writing.
-func (l *Log) publish(nowMs int64) {
+// publish shows the planned batches, which are in the file, to everyone. base is
+// where the log ended before. Needs writing.
+func (l *Log) publish(nowMs int64) (base int64) {
 	cfg := l.cfg.Load()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	base = l.end
 	s := l.segments[len(l.segments)-1]
 	for i := range l.planned {
 		p := &l.planned[i]
@@ -20,6 +21,7 @@ func (l *Log) publish(nowMs int64) {
 	if l.disk.o.Policy != Always {
 		l.durable = l.end
 	}
+	return base
 }
 
 // apply takes one batch that is in the segment's file, at its end, into all that

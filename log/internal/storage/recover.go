@@ -34,8 +34,10 @@ type recovery struct {
 	durable int64       // everything below is known to be on the disk
 	guessed bool        // producers began with nothing, behind deleted records
 
-	noEpochs  bool  // the file leader-epochs is missing
-	lastEpoch int32 // of the batch read last
+	noEpochs  bool        // the file leader-epochs is missing
+	lastEpoch int32       // of the batch read last
+	journal   []journaled // nil but while the journal is replayed
+	known     int64       // everything below was durable, as the journal has or had it
 	report    Recovery
 }
 
@@ -53,7 +55,7 @@ func openLog(d *Disk, id TopicPartition, c Config) (*Log, error) {
 
 func newLog(d *Disk, id TopicPartition, c Config) *Log {
 	l := &Log{
-		disk: d, id: id, dir: d.logDir(id),
+		disk: d, id: id, dir: d.logDir(id), stagedEnd: -1,
 		cleaning: newIOLock(), keeping: newIOLock(), writing: newIOLock(), syncing: newIOLock(),
 	}
 	l.cfg.Store(&c)
@@ -61,11 +63,14 @@ func newLog(d *Disk, id TopicPartition, c Config) *Log {
 }
 
 // recover fills a new Log from its directory. Nobody else uses it yet.
-func (l *Log) recover() error {
-	r := &recovery{l: l, fsys: l.disk.o.FS, sizes: map[int64]int64{}, lastEpoch: -1}
+func (l *Log) recover() error { return l.recoverWith(nil) }
+
+// recoverWith also puts back what the journal has.
+func (l *Log) recoverWith(journal []journaled) error {
+	r := &recovery{l: l, fsys: l.disk.o.FS, sizes: map[int64]int64{}, lastEpoch: -1, journal: journal}
 	l.producers = newProducerTable()
 	for _, step := range []func() error{
-		r.resumeSwap, r.list, r.truth, r.loadCheckpoint, r.first, r.compare, r.build, r.scan, r.finish,
+		r.resumeSwap, r.list, r.truth, r.loadCheckpoint, r.first, r.compare, r.expect, r.build, r.scan, r.replay, r.finish,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -95,7 +100,7 @@ func (r *recovery) list() error {
 			}
 			r.bases = append(r.bases, base)
 			r.sizes[base] = info.Size()
-		case ok, name == epochsFile, name == startFile, name == checkpointFile, name == cleanerFile:
+		case ok, name == epochsFile, name == startFile, name == checkpointFile, name == cleanerFile, name == durableFile:
 		default:
 			r.l.disk.o.Logger.Warn("unknown file in a partition is left alone", "log", r.l.id.String(), "name", name)
 		}
@@ -128,7 +133,7 @@ func (r *recovery) truth() error {
 		}
 	}
 	r.noEpochs = payload == nil
-	return nil
+	return r.readDurable()
 }
 
 func (r *recovery) refuse(name string, err error) error {
@@ -210,7 +215,7 @@ func (r *recovery) missing(base int64, what string) error {
 // compare looks whether the disk still holds what the checkpoint says it does.
 func (r *recovery) compare() error {
 	if n := len(r.bases); n > 1 {
-		r.durable = r.bases[n-2] // invariant 3 of Log
+		r.durable = max(r.durable, r.bases[n-2]) // invariant 3 of Log
 	}
 	if r.cp == nil {
 		return nil

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -48,6 +49,9 @@ func (l *Log) raiseStart(start int64) error {
 	} else if err != nil {
 		return err
 	}
+	if err := l.syncUpTo(start); err != nil {
+		return err
+	}
 	if err := l.storeStart(start); err != nil {
 		return err
 	}
@@ -56,6 +60,16 @@ func (l *Log) raiseStart(start int64) error {
 	l.epochs = l.epochs.cutStart(start) // the file follows when it is next written
 	l.mu.Unlock()
 	return l.dropBelowStart()
+}
+
+// syncUpTo waits until the segments are synced up to an offset: recovery takes a log
+// that ends below its start for one whose reset was interrupted. Needs keeping.
+func (l *Log) syncUpTo(offset int64) error {
+	if l.disk.journal == nil {
+		return nil
+	}
+	l.wantSync()
+	return l.wait(context.Background(), offset, true)
 }
 
 // dropBelowStart removes the segments that are wholly below the start. Their

@@ -19,6 +19,7 @@ const (
 
 	epochsFile     = "leader-epochs" // truth
 	startFile      = "log-start"     // truth; missing means the first segment's base
+	durableFile    = "durable-end"   // truth; of a damaged log, what its journal knew
 	checkpointFile = "checkpoint"    // cache
 )
 

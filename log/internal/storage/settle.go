@@ -26,7 +26,7 @@ func (r *recovery) finish() error {
 	if err := r.sync(); err != nil {
 		return err
 	}
-	l.durable, l.synced, l.announced = l.end, l.end, l.end
+	l.durable, l.synced, l.announced, l.opened = l.end, l.end, l.end, l.end
 	if err := r.settleEpochs(); isFull(err) {
 		return nil // without a checkpoint they are settled at the next start
 	} else if err != nil {
@@ -34,7 +34,7 @@ func (r *recovery) finish() error {
 	}
 	isNew := len(l.segments) == 1 && l.segments[0].size == 0
 	var err error
-	if r.report.Scanned == 0 && r.report.CutBytes == 0 && (r.cp != nil || isNew) {
+	if r.report.Scanned == 0 && r.report.CutBytes == 0 && r.report.Replayed == 0 && (r.cp != nil || isNew) {
 		l.checkpointEnd, l.checkpointAt = l.end, time.Now()
 		err = l.finishSegments()
 	} else {
@@ -51,7 +51,7 @@ func (r *recovery) finish() error {
 
 // sync makes durable what was read. Files that the checkpoint covers are.
 func (r *recovery) sync() error {
-	if r.l.disk.clean && r.report.Scanned == 0 && r.report.CutBytes == 0 {
+	if r.l.disk.clean && r.report.Scanned == 0 && r.report.CutBytes == 0 && r.report.Replayed == 0 {
 		return nil
 	}
 	for _, s := range r.l.segments {

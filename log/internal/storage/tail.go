@@ -129,6 +129,9 @@ func (r *recovery) scanSegment(s *segment) (cause, err error) {
 		return nil, err
 	}
 	defer f.Close()
+	if s.index == nil && s.size == 0 { // begun after the checkpoint, and below the log's start by now
+		s.index = newSegmentIndex()
+	}
 	sc := newScanner(f, s.size, size, r.l.end)
 	interval, nowMs := r.l.cfg.Load().IndexInterval, time.Now().UnixMilli()
 	for {

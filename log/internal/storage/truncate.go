@@ -59,8 +59,17 @@ func (l *Log) rewrite(doing string, change func() error) error {
 	return l.settle(doing, err)
 }
 
-func (l *Log) truncateTo(to int64) error {
+// leaveJournal makes the segments all that there is of the log, before they are cut.
+// Needs writing and syncing.
+func (l *Log) leaveJournal() error {
 	if err := l.syncNow(); err != nil {
+		return err
+	}
+	return l.disk.commit.forget(l.id)
+}
+
+func (l *Log) truncateTo(to int64) error {
+	if err := l.leaveJournal(); err != nil {
 		return err
 	}
 	s, pos, newEnd, err := l.cutPosition(to)
@@ -187,7 +196,7 @@ func (l *Log) cutSegment(s *segment, pos int64) error {
 // resetTo removes everything. The new start is durable first: what an interrupted
 // reset leaves lies below it, or is set aside by recovery.
 func (l *Log) resetTo(at int64) error {
-	if err := l.syncNow(); err != nil {
+	if err := l.leaveJournal(); err != nil {
 		return err
 	}
 	if err := l.forgetCheckpoint(); err != nil {
@@ -226,6 +235,8 @@ func (l *Log) reload() error {
 	l.segments, l.start, l.end, l.epochs = fresh.segments, fresh.start, fresh.end, fresh.epochs
 	l.producers, l.txns = fresh.producers, fresh.txns
 	l.durable, l.synced, l.announced = fresh.durable, fresh.synced, fresh.announced
+	l.journaled, l.journalRound = 0, 0
+	l.opened = fresh.opened
 	l.checkpointEnd, l.checkpointAt = fresh.checkpointEnd, fresh.checkpointAt
 	return nil
 }
