@@ -43,6 +43,9 @@ func (l *Log) cleanable(now time.Time, highWatermark int64) (cleanRange, error) 
 		return cleanRange{}, err
 	}
 	r := cleanRange{cuts: l.cuts, dirty: max(dirty, l.start)}
+	if highWatermark < l.opened {
+		return r, nil // a marker above it may be lost, and after a start nobody knows which those are
+	}
 	limit := min(l.txns.lastStable(min(highWatermark, l.end)), l.synced)
 	for _, s := range l.segments[:len(l.segments)-1] {
 		if s.end > limit || cfg.MinCompactionLag > 0 && now.UnixMilli()-s.newest() < cfg.MinCompactionLag.Milliseconds() {
