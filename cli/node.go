@@ -22,6 +22,9 @@ type nodeFlags struct {
 	insecure     bool
 	noAutoCreate bool
 	partitions   int32
+	authorize    bool
+	superUsers   []string
+	allowIfNoACL bool
 }
 
 func (n *nodeFlags) flags(c *cobra.Command) {
@@ -32,6 +35,9 @@ func (n *nodeFlags) flags(c *cobra.Command) {
 	f.BoolVar(&n.insecure, "insecure", false, "allow to listen beyond loopback without encryption")
 	f.BoolVar(&n.noAutoCreate, "no-auto-create", false, "do not create topics that clients ask for")
 	f.Int32Var(&n.partitions, "default-partitions", 1, "partitions of a topic created without saying how many")
+	f.BoolVar(&n.authorize, "authorize", false, "ask every request for rights: what no ACL allows is denied")
+	f.StringArrayVar(&n.superUsers, "super-user", nil, "principal who may do everything, as User:NAME; may be repeated")
+	f.BoolVar(&n.allowIfNoACL, "allow-if-no-acl", false, "with --authorize: let everybody use what no ACL is about")
 	oneOf(c, "sync", &n.sync, "always", "interval", "os")
 }
 
@@ -51,6 +57,7 @@ func (n *nodeFlags) open(ctx context.Context, dir string, logger *slog.Logger) (
 	failed, fail := context.WithCancelCause(context.WithoutCancel(ctx))
 	opened, err := millog.Open(ctx, millog.Options{
 		DataDir: filepath.Join(dir, "log"), Logger: logger, Sync: millog.Sync(n.sync), Insecure: n.insecure,
+		Authorize: n.authorize, SuperUsers: n.superUsers, AllowIfNoACL: n.allowIfNoACL,
 		Advertised: n.advertise, NoAutoCreate: n.noAutoCreate, DefaultPartitions: n.partitions,
 		Fatal: func(err error) {
 			fail(fmt.Errorf("the disk failed, so the node has stopped acknowledging: %w", err))

@@ -123,7 +123,7 @@ func (a *app) openLog(ctx context.Context, cancel context.CancelFunc, f *runFlag
 		where = "Kafka clients can connect to " + n.addr
 	}
 	stop := context.AfterFunc(n.failed, cancel) // a failed disk ends the pipeline
-	session := n.Session(millog.SessionOptions{ClientID: "millrace-engine", Principal: "User:millrace-engine"})
+	session := n.Session(millog.SessionOptions{ClientID: "millrace-engine", Principal: millog.EnginePrincipal})
 	return session, where, func() error {
 		stop()
 		return n.close(ctx)

@@ -72,7 +72,9 @@ func (n *Node) open(ctx context.Context, nodeID int32) error {
 		return fmt.Errorf("open partitions: %w", err)
 	}
 	n.openCoordinators()
-	n.openBroker()
+	if err := n.openBroker(); err != nil {
+		return err
+	}
 	return n.followMetadata(ctx)
 }
 
@@ -112,16 +114,21 @@ func (n *Node) producerIDs(ctx context.Context) (first, count int64, err error) 
 	return ids.First, int64(ids.Count), err
 }
 
-func (n *Node) openBroker() {
+func (n *Node) openBroker() error {
+	authorizer, err := n.authorizer()
+	if err != nil {
+		return err
+	}
 	o := broker.Options{
 		NodeID: n.opts.NodeID, Meta: n.meta, Replicas: n.replicas, Groups: n.groups, Transactions: n.txns,
-		Logger: n.opts.Logger, AutoCreate: !n.opts.NoAutoCreate, DefaultPartitions: n.opts.DefaultPartitions,
+		Logger: n.opts.Logger, Authorizer: authorizer, AutoCreate: !n.opts.NoAutoCreate, DefaultPartitions: n.opts.DefaultPartitions,
 		Limits: broker.Limits{Connections: n.opts.MaxConnections}, Strict: n.opts.strict,
 	}
 	if n.opts.Advertised != "" {
 		o.Advertised.Host, o.Advertised.Port, _ = splitAdvertised(n.opts.Advertised) // validated
 	}
 	n.broker = broker.New(o)
+	return nil
 }
 
 // followMetadata tells the coordinators what they lead, now and from now on, and

@@ -67,6 +67,15 @@ type Options struct {
 	// Insecure allows listeners on addresses other than loopback although there is
 	// neither encryption nor authentication.
 	Insecure bool
+	// Authorize asks every request for rights: what no ACL allows is denied, but to
+	// SuperUsers. Off, everybody may do everything.
+	Authorize bool
+	// SuperUsers are principals such as User:admin who may do everything, whatever ACLs
+	// say. With Authorize there must be one, or an ACL that allows ALTER on the cluster.
+	SuperUsers []string
+	// AllowIfNoACL lets everybody do everything to a resource that no ACL is about
+	// (Kafka's allow.everyone.if.no.acl.found).
+	AllowIfNoACL bool
 
 	// strict makes every response pass the check for nulls that clients cannot
 	// read, and released request buffers be overwritten. Tests set it.
@@ -123,6 +132,12 @@ func (o *Options) validate() error {
 	}
 	if o.MaxPartitions < 0 || o.MaxConnections < 0 {
 		fault("MaxPartitions is %d, MaxConnections %d: neither can be negative", o.MaxPartitions, o.MaxConnections)
+	}
+	if policy := o.policy(); policy.Check() != nil {
+		fault("%w", policy.Check())
+	}
+	if !o.Authorize && (len(o.SuperUsers) > 0 || o.AllowIfNoACL) {
+		fault("SuperUsers or AllowIfNoACL are set, but Authorize is not: nobody would be asked for rights")
 	}
 	if o.Advertised != "" {
 		if _, _, err := splitAdvertised(o.Advertised); err != nil {

@@ -47,7 +47,7 @@ func (n *Node) Session(o SessionOptions) *Session {
 		o.Listener = "session"
 	}
 	return &Session{node: n, caller: broker.Caller{
-		ClientID: o.ClientID, Principal: o.Principal, Host: "in-process", Listener: o.Listener,
+		ClientID: o.ClientID, Principal: o.Principal, Host: inProcess, Listener: o.Listener,
 	}}
 }
 
