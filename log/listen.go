@@ -5,13 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"slices"
 	"strconv"
 	"syscall"
+
+	"github.com/millrace/millrace/log/internal/broker"
+	"github.com/millrace/millrace/log/internal/meta"
 )
 
 // Listener is a bound address, or two where a name stands for two.
 type Listener struct {
 	node      *Node
+	how       *broker.Listener
 	listeners []net.Listener
 }
 
@@ -26,43 +32,64 @@ func (n *Node) Serve(ctx context.Context, addr string) error {
 	return l.Serve(ctx)
 }
 
-// Listen binds addr, host:port, where port 0 means any free one. "localhost" means
-// its IPv4 and its IPv6 address, because clients resolve it to either.
-//
-// Addresses that other machines can reach are refused unless Options.Insecure is
-// set. An address that is taken fails with an error that wraps
-// syscall.EADDRINUSE.
+// Listen is ListenOn with plaintext for anybody.
 func (n *Node) Listen(addr string) (*Listener, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen address %q is not host:port: %w", addr, err)
+	return n.ListenOn(ListenerOptions{Address: addr, Advertised: n.opts.Advertised})
+}
+
+// ListenOn binds an address and registers the listener in the metadata.
+//
+// Addresses that other machines can reach are refused, with an error that wraps
+// ErrInsecure, unless connections are encrypted and authenticated or Options.Insecure
+// is set. An address that is taken fails with an error that wraps
+// syscall.EADDRINUSE.
+func (n *Node) ListenOn(o ListenerOptions) (*Listener, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
 	}
+	how, err := o.serving(n.opts.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", o.Address, err)
+	}
+	l := &Listener{node: n, how: how}
+	if err := l.bind(&o); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	if err := n.announce(l.registration(&o)); err != nil {
+		return nil, errors.Join(fmt.Errorf("listen on %s: register the listener: %w", o.Address, err), l.Close())
+	}
+	n.reached.CompareAndSwap(nil, l.listeners[0].Addr().(*net.TCPAddr))
+	return l, nil
+}
+
+// bind binds the addresses that the listener's stands for.
+func (l *Listener) bind(o *ListenerOptions) error {
+	host, port, _ := net.SplitHostPort(o.Address) // validated
 	hosts := []string{host}
 	if host == "localhost" {
 		hosts = []string{"127.0.0.1", "::1"}
 	}
-	l := &Listener{node: n}
 	for i, h := range hosts {
-		if err := n.allowed(h, addr); err != nil {
-			return nil, errors.Join(err, l.Close())
+		if err := l.node.mayListen(h, o); err != nil {
+			return err
 		}
 		nl, err := net.Listen("tcp", net.JoinHostPort(h, port))
 		if err != nil {
 			if i > 0 && errors.Is(err, syscall.EADDRNOTAVAIL) {
 				continue // a machine without IPv6
 			}
-			return nil, errors.Join(listenError(addr, err), l.Close())
+			return listenError(o.Address, err)
 		}
 		l.listeners = append(l.listeners, nl)
 		port = strconv.Itoa(nl.Addr().(*net.TCPAddr).Port) // the same for both
 	}
-	n.reached.CompareAndSwap(nil, l.listeners[0].Addr().(*net.TCPAddr))
-	return l, nil
+	return nil
 }
 
-// allowed refuses what other machines could connect to.
-func (n *Node) allowed(host, addr string) error {
-	if n.opts.Insecure {
+// mayListen refuses what other machines could connect to and should not.
+func (n *Node) mayListen(host string, o *ListenerOptions) error {
+	why := o.exposed()
+	if n.opts.Insecure || why == "" {
 		return nil
 	}
 	ips := []net.IP{net.ParseIP(host)}
@@ -71,20 +98,47 @@ func (n *Node) allowed(host, addr string) error {
 		if host == "" {
 			ips[0] = net.IPv4zero
 		} else if ips, err = net.LookupIP(host); err != nil {
-			return fmt.Errorf("listen on %s: %w", addr, err)
+			return fmt.Errorf("listen on %s: %w", o.Address, err)
 		}
 	}
 	for _, ip := range ips {
 		if !ip.IsLoopback() {
-			return fmt.Errorf("listen on %s: %w", addr, ErrInsecure)
+			return fmt.Errorf("listen on %s: other machines can reach it, %s: %w", o.Address, why, ErrInsecure)
 		}
 	}
 	return nil
 }
 
-// ErrInsecure refuses a listener that other machines can reach.
-var ErrInsecure = errors.New("other machines can reach this address, and connections are neither encrypted nor authenticated: " +
-	"listen on localhost, or say that it is meant (--insecure, Options.Insecure)")
+// ErrInsecure refuses a listener that other machines can reach, and that is not both
+// encrypted and authenticated.
+var ErrInsecure = errors.New("listen on localhost, with TLS and authentication, or say that it is meant (--insecure, Options.Insecure)")
+
+// registration is what the metadata says of the listener.
+func (l *Listener) registration(o *ListenerOptions) meta.Listener {
+	r := meta.Listener{Name: l.how.Name, Protocol: o.Protocol(), Host: l.how.Advertised.Host, Port: l.how.Advertised.Port}
+	if r.Host != "" {
+		return r
+	}
+	at := l.listeners[0].Addr().(*net.TCPAddr)
+	r.Host, r.Port = at.IP.String(), int32(at.Port)
+	if at.IP.IsUnspecified() {
+		if name, err := os.Hostname(); err == nil {
+			r.Host = name
+		}
+	}
+	return r
+}
+
+// announce adds a listener to this node's registration, or replaces the one of its
+// name. Broker epoch and incarnation stay: it is the same life of the same process.
+func (n *Node) announce(l meta.Listener) error {
+	n.announcing <- struct{}{}
+	defer func() { <-n.announcing }()
+	self := *n.meta.Image().Broker(n.opts.NodeID)
+	self.Listeners = slices.DeleteFunc(slices.Clone(self.Listeners), func(old meta.Listener) bool { return old.Name == l.Name })
+	self.Listeners = append(self.Listeners, l)
+	return n.meta.Propose(context.Background(), &self)
+}
 
 // listenError says which address is taken and what can be done.
 func listenError(addr string, err error) error {
@@ -106,7 +160,7 @@ func (l *Listener) Serve(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
 	ended := make(chan error)
 	for _, nl := range l.listeners {
-		go func() { ended <- l.node.broker.Serve(nl, listenerName) }()
+		go func() { ended <- l.node.broker.Serve(nl, l.how) }()
 	}
 	var errs []error
 	for range l.listeners {
@@ -117,9 +171,6 @@ func (l *Listener) Serve(ctx context.Context) error {
 	}
 	return errors.Join(errs...)
 }
-
-// listenerName is Kafka's for a listener without encryption.
-const listenerName = "PLAINTEXT"
 
 // Close stops accepting. It may be called more than once.
 func (l *Listener) Close() error {

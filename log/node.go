@@ -53,6 +53,7 @@ type Node struct {
 	reached    atomic.Pointer[net.TCPAddr] // of the first listener
 	lost       atomic.Pointer[string]      // address of a listener that has failed
 	closing    atomic.Bool
+	announcing chan struct{} // has an element while a listener is registered
 	closeOnce  sync.Once
 	closeErr   error
 }

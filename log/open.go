@@ -32,7 +32,7 @@ func Open(ctx context.Context, opts Options) (*Node, error) {
 	}
 	given := opts.NodeID
 	opts.setDefaults()
-	n := &Node{opts: opts, failure: make(chan error, 1)}
+	n := &Node{opts: opts, failure: make(chan error, 1), announcing: make(chan struct{}, 1)}
 	if err := n.open(ctx, given); err != nil {
 		return nil, errors.Join(err, n.Close(ctx))
 	}
@@ -123,9 +123,6 @@ func (n *Node) openBroker() error {
 		NodeID: n.opts.NodeID, Meta: n.meta, Replicas: n.replicas, Groups: n.groups, Transactions: n.txns,
 		Logger: n.opts.Logger, Authorizer: authorizer, AutoCreate: !n.opts.NoAutoCreate, DefaultPartitions: n.opts.DefaultPartitions,
 		Limits: broker.Limits{Connections: n.opts.MaxConnections}, Strict: n.opts.strict,
-	}
-	if n.opts.Advertised != "" {
-		o.Advertised.Host, o.Advertised.Port, _ = splitAdvertised(n.opts.Advertised) // validated
 	}
 	n.broker = broker.New(o)
 	return nil

@@ -60,12 +60,10 @@ type Options struct {
 	// MaxConnections bounds the connections over all listeners; 0 means 4096. One
 	// more is closed as soon as it is accepted.
 	MaxConnections int
-	// Advertised is the host:port that clients are told to connect to. "" means the
-	// address that each client came to, which is right unless an address is
-	// translated on the way.
+	// Advertised is ListenerOptions.Advertised of what Listen and Serve listen on.
 	Advertised string
-	// Insecure allows listeners on addresses other than loopback although there is
-	// neither encryption nor authentication.
+	// Insecure allows listeners on addresses other than loopback although they lack
+	// encryption or authentication.
 	Insecure bool
 	// Authorize asks every request for rights: what no ACL allows is denied, but to
 	// SuperUsers. Off, everybody may do everything.

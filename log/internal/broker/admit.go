@@ -17,14 +17,14 @@ var (
 
 // admit serves a connection on a goroutine of its own, or closes it when there are
 // too many.
-func (b *Broker) admit(nc net.Conn, listener string) {
+func (b *Broker) admit(nc net.Conn, how *Listener) {
 	caller := Caller{
-		Principal: "User:ANONYMOUS",
+		Principal: anonymous,
 		Host:      host(nc.RemoteAddr()),
-		Listener:  listener,
-		Reached:   endpoint(nc.LocalAddr()),
+		Listener:  how.Name,
+		Reached:   how.reached(nc),
 	}
-	counts := b.stats.listener(listener)
+	counts := b.stats.listener(how.Name)
 	if !b.connections.enter(b.opts.Limits.Connections) {
 		_ = nc.Close()
 		counts.tooMany.Add(1)
@@ -50,7 +50,7 @@ func (b *Broker) admit(nc net.Conn, listener string) {
 		counts.accepted.Add(1)
 		counts.open.Add(1)
 		defer counts.open.Add(-1)
-		b.serveConn(nc, caller)
+		b.serveConn(nc, caller, how)
 	}()
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/millrace/millrace/log/internal/meta"
 	"github.com/millrace/millrace/log/internal/quota"
 	"github.com/millrace/millrace/log/internal/replica"
+	"github.com/millrace/millrace/log/internal/sasl"
 	"github.com/millrace/millrace/log/internal/txn"
 )
 
@@ -50,9 +51,6 @@ type Options struct {
 	// DefaultPartitions is the number of partitions of a topic that is created
 	// without one.
 	DefaultPartitions int32
-	// Advertised is where clients are told to connect; zero means the address that
-	// each came to.
-	Advertised Endpoint
 	// Limits bound what connections may hold.
 	Limits Limits
 	// Strict makes the broker panic where it would send a null that clients cannot
@@ -66,6 +64,7 @@ type Broker struct {
 	opts           Options
 	handlers       map[int16]*handler
 	requestMemory  *memory // of frames
+	arrivalMemory  *memory // of frames of who is not authenticated
 	decodeMemory   *memory // of what they decode to; who holds it never waits for requestMemory
 	responseMemory *memory // of records on their way out; likewise for both
 	connections    gate
@@ -73,6 +72,8 @@ type Broker struct {
 	requests       gate // those of this process
 	reported       quiet
 	denied         quiet // lines about denied access
+	logins         quiet // lines about who came in
+	sasl           *sasl.Server
 	refusals       refusals
 	quotas         quota.Limiter
 	stats          *stats
@@ -90,10 +91,12 @@ func New(o Options) *Broker {
 		opts:           o,
 		handlers:       maps.Clone(registered),
 		requestMemory:  newMemory(o.Limits.RequestBytes),
+		arrivalMemory:  newMemory(o.Limits.ArrivalBytes),
 		decodeMemory:   newMemory(o.Limits.DecodeBytes),
 		responseMemory: newMemory(o.Limits.ResponseBytes),
 		stats:          newStats(registered),
 	}
+	b.sasl = sasl.NewServer(b.credential, b.decoySecret())
 	b.open, b.stopOpen = context.WithCancel(context.Background())
 	b.flushing, b.stopFlushing = context.WithCancel(context.Background())
 	return b
@@ -104,9 +107,8 @@ func (b *Broker) level() int16 { return max(b.image().Feature(meta.FeatureVersio
 
 func (b *Broker) image() *meta.Image { return b.opts.Meta.Image() }
 
-// Serve accepts connections on l until l is closed, which Close does too. name is
-// the listener's name in logs.
-func (b *Broker) Serve(l net.Listener, name string) error {
+// Serve accepts connections on l until l is closed, which Drain does too.
+func (b *Broker) Serve(l net.Listener, how *Listener) error {
 	defer context.AfterFunc(b.open, func() { _ = l.Close() })()
 	for pause := time.Duration(0); ; {
 		nc, err := l.Accept()
@@ -118,7 +120,7 @@ func (b *Broker) Serve(l net.Listener, name string) error {
 		case isTemporary(err):
 			// Out of file descriptors, most likely: wait for connections to end.
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			b.opts.Logger.Warn("accept a connection", "listener", name, "error", err, "retry_in", pause)
+			b.opts.Logger.Warn("accept a connection", "listener", how.Name, "error", err, "retry_in", pause)
 			select {
 			case <-time.After(pause):
 			case <-b.open.Done():
@@ -127,7 +129,7 @@ func (b *Broker) Serve(l net.Listener, name string) error {
 		default:
 			return err
 		}
-		b.admit(nc, name)
+		b.admit(nc, how)
 	}
 }
 

@@ -16,12 +16,12 @@ type Caller struct {
 	ClientID string
 	// Principal is who the caller has proved to be, as User:name.
 	Principal string
-	// Host is where the caller is, for people to read.
+	// Host is the caller's address, which rights may depend on.
 	Host string
 	// Listener is the name of the listener that took the connection.
 	Listener string
-	// Reached is the address at which the caller reached this node; Metadata gives it
-	// back unless the node advertises another.
+	// Reached is where the caller is told to reach this node: the address that it came
+	// to, unless its listener advertises another.
 	Reached Endpoint
 }
 
@@ -35,6 +35,8 @@ type Endpoint struct {
 type call struct {
 	*Broker
 	caller *Caller
+	// login is where the caller's connection stands with SASL; nil if it has none.
+	login *login
 	// req is what is asked, for log lines: its byte fields are gone when the handler
 	// has returned.
 	req kmsg.Request

@@ -2,19 +2,22 @@ package broker
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// conn is one client connection.
+// conn is one client connection: a TLS handshake, if the listener has one, and then
+// requests, of which the first are SASL's where the listener demands that (see login).
 //
 // Kafka promises that the requests of a connection are handled, and answered, in
 // order. One goroutine that reads, handles and writes would be enough for that, but
@@ -39,9 +42,20 @@ import (
 //     a response.
 //  4. All three goroutines end when serve returns.
 type conn struct {
-	b      *Broker
-	nc     net.Conn
-	caller Caller
+	b         *Broker
+	how       *Listener
+	nc        net.Conn
+	encrypted bool // nc is a TLS connection
+	caller    atomic.Pointer[Caller]
+
+	// login is the worker's, nil if the listener has no SASL. Until the client is
+	// inside, or is too late, the reader asks for every frame how it went.
+	login    *login
+	progress chan loginProgress
+	arriveBy time.Time
+	arrived  bool // the worker's: the reader knows that the client is inside
+	stranger bool // the reader's: the client is not inside
+	rawNext  bool // the reader's: the next frame is a token
 
 	requests chan frame
 	replies  chan reply
@@ -64,6 +78,7 @@ type conn struct {
 type frame struct {
 	prefix
 	rest []byte // of the frame, from the client id on
+	raw  bool   // rest is a SASL token and all there is
 	came time.Time
 	loan loan
 }
@@ -72,6 +87,7 @@ type frame struct {
 type reply struct {
 	call        *call
 	answer      answer
+	token       []byte // instead of the answer, if it is not nil
 	correlation int32
 	key         int16
 	version     int16
@@ -79,12 +95,15 @@ type reply struct {
 
 // serveConn serves one connection until the peer closes it, breaks a rule or the
 // broker drains. It closes nc.
-func (b *Broker) serveConn(nc net.Conn, caller Caller) {
+func (b *Broker) serveConn(nc net.Conn, caller Caller, how *Listener) {
 	c := &conn{
-		b: b, nc: nc, caller: caller, counts: b.stats.listener(caller.Listener),
+		b: b, how: how, nc: nc, counts: b.stats.listener(caller.Listener),
+		login: b.newLogin(how), progress: make(chan loginProgress, 1), arriveBy: time.Now().Add(b.opts.Limits.Arrival),
 		requests: make(chan frame, b.opts.Limits.Pipelined),
 		replies:  make(chan reply, b.opts.Limits.Pipelined),
 	}
+	c.caller.Store(&caller)
+	c.stranger = c.login != nil
 	c.handling, c.stopHandling = context.WithCancel(b.open)
 	c.replying, c.stopReplying = context.WithCancel(b.flushing)
 	defer c.stopReplying()
@@ -94,12 +113,16 @@ func (b *Broker) serveConn(nc net.Conn, caller Caller) {
 	// A node that waits no longer cuts the connection.
 	defer context.AfterFunc(b.flushing, func() { _ = nc.Close() })()
 
+	if err := c.secure(); err != nil {
+		c.fail(err)
+		return
+	}
 	var wg sync.WaitGroup
 	wg.Go(c.work)
 	wg.Go(c.write)
 	c.read()
 	wg.Wait()
-	_ = nc.Close()
+	_ = c.nc.Close()
 }
 
 // fail closes the connection because of err, once.
@@ -107,7 +130,7 @@ func (c *conn) fail(err error) {
 	c.failOnce.Do(func() {
 		if !c.over(err) {
 			c.counts.failed.Add(1)
-			c.b.report(&c.caller, err)
+			c.b.report(c.caller.Load(), err)
 		}
 		c.stopHandling()
 		c.stopReplying()
@@ -134,13 +157,28 @@ func (c *conn) read() {
 			f.loan.release()
 			return
 		}
+		if c.stranger && !c.awaitLogin() {
+			return
+		}
+	}
+}
+
+// awaitLogin waits until the worker is done with the frame of a client that is not
+// inside; false if there is nothing more to read.
+func (c *conn) awaitLogin() bool {
+	select {
+	case p := <-c.progress:
+		c.stranger, c.rawNext = !p.inside, p.raw
+		return true
+	case <-c.handling.Done():
+		return false
 	}
 }
 
 // over tells whether an error is a connection's normal end: the peer has closed or
 // been idle, or the node is closing.
 func (c *conn) over(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, errIdle) ||
+	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, errIdle) || errors.Is(err, errLast) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
 		c.b.open.Err() != nil || c.replying.Err() != nil
 }
@@ -150,27 +188,50 @@ var errIdle = errors.New("idle")
 func (c *conn) readFrame() (frame, error) {
 	limits := &c.b.opts.Limits
 	c.deadline(limits.Idle)
-	p, err := readPrefix(c.nc)
+	p, err := c.readPrefix()
 	if err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			err = errIdle
+			if c.stranger {
+				err = errArrival
+			}
 		}
 		return frame{}, err
 	}
-	if err := p.check(c.b.level(), limits); err != nil {
-		return frame{}, err
+	memory := c.b.requestMemory
+	if c.stranger {
+		memory = c.b.arrivalMemory
 	}
-	l, err := c.b.requestMemory.take(c.handling, int64(p.size))
+	l, err := memory.take(c.handling, int64(p.size))
 	if err != nil {
 		return frame{}, fmt.Errorf("reserve memory for a request: %w", err)
 	}
-	f := frame{prefix: p, rest: takeBuffer(p.rest()), loan: l}
+	f := frame{prefix: p, raw: c.rawNext, loan: l}
+	if f.raw {
+		f.rest = takeBuffer(p.size)
+	} else {
+		f.rest = takeBuffer(p.rest())
+	}
 	if err := c.readBody(f.rest); err != nil {
 		f.loan.release()
 		return frame{}, fmt.Errorf("read a %s request of %d bytes: %w", kmsg.NameForKey(p.key), p.size, err)
 	}
 	f.came = time.Now()
 	return f, nil
+}
+
+var errArrival = errors.New("the client has not authenticated in time")
+
+// readPrefix reads the first bytes of a frame and refuses what is not worth reading.
+func (c *conn) readPrefix() (prefix, error) {
+	if c.rawNext {
+		return readTokenPrefix(c.nc)
+	}
+	p, err := readPrefix(c.nc)
+	if err != nil {
+		return p, err
+	}
+	return p, p.check(c.b.level(), &c.b.opts.Limits, c.stranger)
 }
 
 // readBody reads a frame's bytes as long as they keep coming.
@@ -193,6 +254,9 @@ const chunkBytes = 256 << 10
 // deadline sets the time for the next read. The broker's closing must not be
 // overwritten by it.
 func (c *conn) deadline(d time.Duration) {
+	if c.stranger {
+		d = min(d, time.Until(c.arriveBy))
+	}
 	_ = c.nc.SetReadDeadline(time.Now().Add(d))
 	if c.b.open.Err() != nil {
 		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
@@ -213,6 +277,8 @@ func (c *conn) work() {
 		switch {
 		case err == nil:
 			c.replies <- r
+			over = r.answer.last
+			c.tellProgress()
 		case c.b.open.Err() != nil:
 			over = true // the node closes: what was answered before still leaves
 		default:
@@ -221,13 +287,31 @@ func (c *conn) work() {
 	}
 }
 
+// tellProgress lets the reader of a client that was not inside go on. The channel has
+// room: the reader takes a value for each frame until it gets one that says inside.
+func (c *conn) tellProgress() {
+	if c.login == nil || c.arrived {
+		return
+	}
+	c.arrived = c.login.state == inside
+	c.progress <- loginProgress{inside: c.arrived, raw: c.login.raw && c.login.state == choosing}
+}
+
 // handle decodes and handles one request and ends the frame's life.
 func (c *conn) handle(f frame) (reply, error) {
 	defer f.loan.release()
 	defer c.b.dropBuffer(f.rest)
-	caller := c.caller
+	if f.raw {
+		return c.rawToken(f.rest)
+	}
+	if c.login != nil {
+		if err := c.login.check(f.key, f.came); err != nil {
+			return reply{}, fmt.Errorf("%s: %w", kmsg.NameForKey(f.key), err)
+		}
+	}
+	caller := *c.caller.Load()
 	r := reply{
-		call:        &call{Broker: c.b, caller: &caller, began: f.came, bytesIn: 4 + f.size},
+		call:        &call{Broker: c.b, caller: &caller, login: c.login, began: f.came, bytesIn: 4 + f.size},
 		correlation: f.correlation,
 		key:         f.key,
 		version:     f.version,
@@ -240,6 +324,9 @@ func (c *conn) handle(f frame) (reply, error) {
 	if r.answer, err = c.decodeAndHandle(f, r.call); err != nil {
 		r.call.releaseLoans()
 		return reply{}, fmt.Errorf("%s version %d: %w", kmsg.NameForKey(f.key), f.version, err)
+	}
+	if f.key == keySaslAuthenticate && c.login != nil && c.login.state == inside {
+		c.entered(caller.ClientID)
 	}
 	c.mute.add(r.call.delay)
 	return r, nil
@@ -270,13 +357,16 @@ func (c *conn) decodeAndHandle(f frame, call *call) (answer, error) {
 func (c *conn) write() {
 	var buf []byte
 	for r := range c.replies {
+		if r.token != nil {
+			c.writeToken(r.token)
+			continue
+		}
 		var sent int64
 		resp, err := r.call.finish(c.replying, r.answer, r.version)
 		if err == nil && resp != nil && c.replying.Err() == nil {
 			var f net.Buffers
 			f, buf = encode(buf, r.correlation, resp)
-			_ = c.nc.SetWriteDeadline(time.Now().Add(c.b.opts.Limits.FrameTime))
-			if sent, err = f.WriteTo(c.nc); err != nil {
+			if sent, err = c.send(f); err != nil {
 				err = fmt.Errorf("write a %s response: %w", kmsg.NameForKey(resp.Key()), err)
 			}
 			if cap(buf) > maxKeptReply {
@@ -287,8 +377,32 @@ func (c *conn) write() {
 		if err == nil {
 			r.call.observe(r.key, resp, int(sent))
 		}
+		if err == nil && r.answer.last {
+			err = errLast
+		}
 		if err != nil && c.replying.Err() == nil {
 			c.fail(err)
 		}
+	}
+}
+
+// errLast ends a connection behind an answer that says why.
+var errLast = errors.New("last answer")
+
+// send writes a frame. TLS makes a record of each piece that it is given, so pieces
+// are gathered for it.
+func (c *conn) send(f net.Buffers) (int64, error) {
+	_ = c.nc.SetWriteDeadline(time.Now().Add(c.b.opts.Limits.FrameTime))
+	if !c.encrypted || len(f) == 1 {
+		return f.WriteTo(c.nc)
+	}
+	return gather(c.nc, f)
+}
+
+// writeToken answers a token that came without a request's header in the same way.
+func (c *conn) writeToken(token []byte) {
+	frame := binary.BigEndian.AppendUint32(nil, uint32(len(token)))
+	if _, err := c.send(net.Buffers{append(frame, token...)}); err != nil && c.replying.Err() == nil {
+		c.fail(fmt.Errorf("write a SASL token: %w", err))
 	}
 }

@@ -1,9 +1,12 @@
 package broker
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
+	"io"
 	"net"
+	"sync"
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -59,6 +62,26 @@ func spliced(dst []byte, correlation int32, f *kmsg.FetchResponse) (frame net.Bu
 	}
 	binary.BigEndian.PutUint32(dst, uint32(total-4))
 	return append(frame, rest), dst
+}
+
+// gatherBytes is a TLS record's largest.
+const gatherBytes = 16 << 10
+
+var gatherers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, gatherBytes) }}
+
+// gather writes a frame's pieces as if they were one.
+func gather(w io.Writer, f net.Buffers) (sent int64, err error) {
+	b := gatherers.Get().(*bufio.Writer)
+	b.Reset(w)
+	defer func() { b.Reset(nil); gatherers.Put(b) }()
+	for _, piece := range f {
+		n, err := b.Write(piece)
+		sent += int64(n)
+		if err != nil {
+			return sent, err
+		}
+	}
+	return sent, b.Flush()
 }
 
 // takeRecords puts marks in the place of all records.

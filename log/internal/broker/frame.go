@@ -18,7 +18,7 @@ const (
 	// length, then key, version and correlation id.
 	prefixBytes = 4 + 8
 
-	maxUnauthenticated = 64 << 10 // an ApiVersions that we cannot parse
+	maxUnauthenticated = 64 << 10 // before authentication, and an ApiVersions that we cannot parse
 )
 
 // prefix is the part of every request that never changed.
@@ -47,13 +47,29 @@ func readPrefix(r io.Reader) (prefix, error) {
 	}, nil
 }
 
+// readTokenPrefix reads the length of a frame that is a SASL token.
+func readTokenPrefix(r io.Reader) (prefix, error) {
+	var b [4]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil {
+		return prefix{}, err
+	}
+	p := prefix{size: int(int32(binary.BigEndian.Uint32(b[:]))), key: keySaslAuthenticate}
+	if p.size < 0 || p.size > maxUnauthenticated {
+		return prefix{}, fmt.Errorf("a SASL token of %d bytes is beyond the limit of %d", p.size, maxUnauthenticated)
+	}
+	return p, nil
+}
+
 // rest is the number of bytes that follow the prefix.
 func (p prefix) rest() int { return p.size - (prefixBytes - 4) }
 
-// check refuses what is not worth reading. Kafka answers an unknown key or version
-// by closing the connection; only ApiVersions may be asked in a version that we
-// do not have.
-func (p prefix) check(level int16, l *Limits) error {
+// check refuses what is not worth reading; a stranger is who is not authenticated
+// and has to be. Kafka answers an unknown key or version by closing the connection;
+// only ApiVersions may be asked in a version that we do not have.
+func (p prefix) check(level int16, l *Limits, stranger bool) error {
+	if err := speaksOther(p); err != nil {
+		return err
+	}
 	h := registered[p.key]
 	if h == nil {
 		return fmt.Errorf("unknown API key %d", p.key)
@@ -61,6 +77,12 @@ func (p prefix) check(level int16, l *Limits) error {
 	limit := l.FrameBytes
 	if p.key == keyProduce {
 		limit = l.ProduceBytes
+	}
+	if stranger {
+		limit = maxUnauthenticated
+		if !early(p.key) {
+			return errStranger(p.key)
+		}
 	}
 	r, ok := h.at(level)
 	if !ok || p.version < max(r.min, h.served) || p.version > r.max {

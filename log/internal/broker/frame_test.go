@@ -22,7 +22,7 @@ func FuzzFrame(f *testing.F) {
 	limits.setDefaults()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := readPrefix(bytes.NewReader(b))
-		if err != nil || p.check(1, &limits) != nil {
+		if err != nil || p.check(1, &limits, false) != nil {
 			return
 		}
 		rest := b[prefixBytes:]

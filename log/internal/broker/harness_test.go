@@ -48,7 +48,7 @@ func testBroker(t testing.TB, limits Limits, stand ...standIn) (*Broker, string)
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- b.Serve(l, "TEST") }()
+	go func() { served <- b.Serve(l, &Listener{Name: "TEST"}) }()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()

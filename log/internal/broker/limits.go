@@ -36,6 +36,13 @@ type Limits struct {
 	ConnectionsOfAddress map[string]int
 	// Idle closes a connection that has asked nothing for so long; 0 means 10 min.
 	Idle time.Duration
+	// Arrival is the time in which a client must have done its TLS handshake and its
+	// authentication, where there are such; 0 means 15 s.
+	Arrival time.Duration
+	// ArrivalBytes is the budget for the requests of clients that are not yet
+	// authenticated, on all connections together; 0 means 8 MiB. Who is, never waits
+	// for who is not.
+	ArrivalBytes int64
 	// FrameTime is the time in which a frame must arrive once it has begun, and in
 	// which a response must be taken; 0 means 30 s.
 	FrameTime time.Duration
@@ -56,6 +63,8 @@ func (l *Limits) setDefaults() {
 	setDefault(&l.Pipelined, 64)
 	setDefault(&l.Connections, 4096)
 	setDefault(&l.Idle, 10*time.Minute)
+	setDefault(&l.Arrival, 15*time.Second)
+	setDefault(&l.ArrivalBytes, 8<<20)
 	setDefault(&l.FrameTime, 30*time.Second)
 	setDefault(&l.ChunkTime, 5*time.Second)
 	setDefault(&l.Wait, time.Minute)

@@ -69,6 +69,8 @@ type answer struct {
 	// before the answers of the connection's earlier requests are given. When its
 	// context ends it returns at once, with an error code in the response.
 	later func(context.Context) kmsg.Response
+	// last is that the connection is closed behind this answer.
+	last bool
 }
 
 var registered = map[int16]*handler{}

@@ -50,7 +50,7 @@ type Listener struct {
 	Name     string
 	Host     string
 	Port     int32
-	Protocol string // plaintext, ssl, sasl_plaintext, sasl_ssl
+	Protocol string // PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL
 }
 
 // FeatureRange is the levels of a feature that a broker can run at.
