@@ -22,7 +22,7 @@ func init() {
 			{6, "leader epoch of the committed offset (KIP-320)"},
 			{7, "static members (KIP-345)"},
 			{8, "flexible"},
-			{9, "groups of KIP-848, which are not served yet"},
+			{9, "members of the consumer protocol, with their epoch (KIP-848)"},
 			{10, "topics by id alone"},
 		},
 	}, offsetCommit)

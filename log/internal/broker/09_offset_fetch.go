@@ -25,7 +25,7 @@ func init() {
 			{6, "flexible"},
 			{7, "require_stable: no offset that an open transaction may replace (KIP-447)"},
 			{8, "many groups at once (KIP-709)"},
-			{9, "member id and epoch of KIP-848 groups, which are not served yet"},
+			{9, "member id and epoch in groups of the consumer protocol (KIP-848)"},
 			{10, "topics by id alone"},
 		},
 	}, offsetFetch)

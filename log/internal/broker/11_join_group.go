@@ -24,6 +24,10 @@ func init() {
 			{8, "the reason (KIP-800)"},
 			{9, "skip the assignment (KIP-814)"},
 		},
+		deviations: []string{
+			"The first rebalance of an empty group waits until nobody has joined for 100 ms, 3 s at most; Kafka waits 3 s from the first member on.",
+			"A group takes 10 000 members; Kafka has no bound unless `group.max.size` sets one.",
+		},
 	}, joinGroup)
 }
 

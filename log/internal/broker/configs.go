@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -15,23 +14,12 @@ type configEntry struct {
 	value    string
 	source   kmsg.ConfigSource
 	readOnly bool
-}
-
-// topicConfigs are all configs of a topic, set or default, by key.
-func topicConfigs(t *meta.Topic) []configEntry {
-	var entries []configEntry
-	for _, def := range meta.TopicConfigs() {
-		e := configEntry{TopicConfig: def, value: def.Default, source: kmsg.ConfigSourceDefaultConfig, readOnly: t.Internal}
-		if v, ok := t.Config(def.Key); ok {
-			e.value, e.source = v, kmsg.ConfigSourceDynamicTopicConfig
-		}
-		entries = append(entries, e)
-	}
-	return entries
+	synonyms []synonym // none for what is given at the start
 }
 
 // brokerConfigs are what this node runs with, by Kafka's names, by key. They are
-// given at its start and cannot be changed by a client.
+// given at its start and cannot be changed by a client, but for the defaults of topics'
+// configs.
 func (b *Broker) brokerConfigs() []configEntry {
 	static := func(key string, t meta.ConfigType, value string, effect string) configEntry {
 		return configEntry{
@@ -46,18 +34,16 @@ func (b *Broker) brokerConfigs() []configEntry {
 		static("default.replication.factor", meta.ConfigInt, "1", "copies of a topic that does not say"),
 		static("fetch.max.bytes", meta.ConfigInt, strconv.Itoa(o.Limits.FetchBytes), "the largest Fetch response"),
 		static("max.connections", meta.ConfigInt, strconv.Itoa(o.Limits.Connections), "open connections of all listeners"),
-		static("message.max.bytes", meta.ConfigInt, defaultOf("max.message.bytes"), "default of a topic's max.message.bytes"),
 		static("node.id", meta.ConfigInt, strconv.Itoa(int(o.NodeID)), "this node"),
 		static("num.partitions", meta.ConfigInt, strconv.Itoa(int(o.DefaultPartitions)), "partitions of a topic that does not say"),
 		static("offsets.topic.num.partitions", meta.ConfigInt, strconv.Itoa(meta.InternalPartitions), "partitions of "+meta.OffsetsTopic),
 		static("socket.request.max.bytes", meta.ConfigInt, strconv.Itoa(o.Limits.ProduceBytes), "the largest request"),
 		static("transaction.state.log.num.partitions", meta.ConfigInt, strconv.Itoa(meta.InternalPartitions), "partitions of "+meta.TransactionsTopic),
 	}
+	if o.Groups != nil {
+		entries = append(entries, groupConfigs(o.Groups.Config())...)
+	}
+	entries = append(entries, defaultConfigs(b.image())...)
+	sortConfigs(entries)
 	return entries
-}
-
-func defaultOf(key string) string {
-	defs := meta.TopicConfigs()
-	i := slices.IndexFunc(defs, func(c meta.TopicConfig) bool { return c.Key == key })
-	return defs[i].Default
 }

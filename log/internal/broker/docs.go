@@ -53,8 +53,8 @@ A Millrace node speaks Apache Kafka's protocol, as brokers of version 4 do. Belo
 what it serves. The ranges depend only on the cluster's finalized feature level
 (` + "`millrace.version`" + `), so every node of a cluster gives the same answer; this is level 1.
 
-ApiVersions also carries the finalized feature ` + "`transaction.version=2`" + ` (KIP-890) from
-version 3 on, which is what makes clients use it.
+ApiVersions also carries the finalized features ` + "`transaction.version=2`" + ` (KIP-890) and
+` + "`group.version=1`" + ` (KIP-848) from version 3 on, which is what makes clients use them.
 
 An API key that is not listed, or a version outside its range, closes the connection,
 as in Kafka; only ApiVersions is answered in any version.

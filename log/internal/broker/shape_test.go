@@ -162,8 +162,8 @@ func worstBodies(key, version int16, size int) map[string][]byte {
 					for j := range n {
 						if d := s.Index(j).Addr().MethodByName("Default"); d.IsValid() {
 							d.Call(nil)
-							if tags {
-								s.Index(j).FieldByName("UnknownTags").Addr().Interface().(*kmsg.Tags).Set(1000, nil)
+							if u := s.Index(j).FieldByName("UnknownTags"); tags && u.IsValid() { // a key that is never flexible has none
+								u.Addr().Interface().(*kmsg.Tags).Set(1000, nil)
 							}
 						}
 					}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/millrace/millrace/log/internal/coord"
 )
@@ -16,6 +17,10 @@ var assignors = map[string]assignor{"uniform": uniform, "range": ranges}
 
 // assignorNames are their names, the default first.
 var assignorNames = []string{"uniform", "range"}
+
+// Assignors are the names of those that there are, the default first, as Kafka lists
+// them in a config.
+func Assignors() string { return strings.Join(assignorNames, ",") }
 
 // assignor shares out the partitions of topics: out[i] is what subscribers[i] gets.
 // Every partition of a topic that somebody subscribes to goes to exactly one of its
