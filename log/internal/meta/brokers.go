@@ -52,6 +52,10 @@ func (c *Controller) checkRegistration(b, old *Broker, known int64) error {
 	return refuse(kerr.UnsupportedVersion, "node %d cannot run at %s %d, which is finalized", b.NodeID, FeatureVersion, level)
 }
 
+// internalConfigs are those of the log's own topics: compacted, in segments that
+// are small, because what stands in the last one is read at every start.
+var internalConfigs = []ConfigValue{{"cleanup.policy", "compact"}, {"segment.bytes", "16777216"}}
+
 // internalTopics appends the log's own topics, which are placed on the first node.
 func (c *Controller) internalTopics(records []Record, b *Broker) ([]Record, error) {
 	registered, err := c.image.Apply(c.image.Index()+1, records)
@@ -66,7 +70,7 @@ func (c *Controller) internalTopics(records []Record, b *Broker) ([]Record, erro
 			continue
 		}
 		_, topic, err := c.createTopic(NewTopic{Name: name, Partitions: InternalPartitions, ReplicationFactor: 1,
-			Configs: []ConfigValue{{"cleanup.policy", "compact"}}}, true)
+			Configs: internalConfigs}, true)
 		if err != nil {
 			return nil, err
 		}

@@ -45,23 +45,27 @@ const (
 // topicConfigs are Kafka's, with Kafka's defaults, by key.
 var topicConfigs = []TopicConfig{
 	{Key: "cleanup.policy", Type: ConfigList, Default: "delete", OneOf: []string{"delete", "compact"},
-		Effect: "with delete, old segments go by retention.ms and retention.bytes; without, they stay"},
+		Effect: "with delete, old segments go by retention.ms and retention.bytes; with compact, records whose key has a later one go; both may be given"},
 	{Key: "compression.type", Type: ConfigString, Default: "producer", OneOf: []string{"producer"},
 		Effect: "batches are stored as they were received: producer is the only value"},
-	{Key: "delete.retention.ms", Type: ConfigLong, Default: "86400000", Max: maxLong},
+	{Key: "delete.retention.ms", Type: ConfigLong, Default: "86400000", Max: maxLong,
+		Effect: "how long compaction keeps tombstones, and the markers of transactions of which nothing is left, after it first found them so"},
 	{Key: "file.delete.delay.ms", Type: ConfigLong, Default: "60000", Max: maxLong},
 	{Key: "flush.messages", Type: ConfigLong, Default: "9223372036854775807", Min: 1, Max: maxLong},
 	{Key: "flush.ms", Type: ConfigLong, Default: "9223372036854775807", Max: maxLong},
 	{Key: "index.interval.bytes", Type: ConfigInt, Default: "4096", Max: maxInt},
-	{Key: "max.compaction.lag.ms", Type: ConfigLong, Default: "9223372036854775807", Min: 1, Max: maxLong},
+	{Key: "max.compaction.lag.ms", Type: ConfigLong, Default: "9223372036854775807", Min: 1, Max: maxLong,
+		Effect: "a record waits no longer for compaction, whatever min.cleanable.dirty.ratio says; also ends a segment of a compacted topic at that age"},
 	{Key: "max.message.bytes", Type: ConfigInt, Default: "1048588", Max: maxInt,
 		Effect: "the largest record batch that the topic takes, as it arrives"},
 	{Key: "message.timestamp.after.max.ms", Type: ConfigLong, Default: "3600000", Max: maxLong},
 	{Key: "message.timestamp.before.max.ms", Type: ConfigLong, Default: "9223372036854775807", Max: maxLong},
 	{Key: "message.timestamp.type", Type: ConfigString, Default: "CreateTime", OneOf: []string{"CreateTime", "LogAppendTime"},
 		Effect: "whether records keep their producer's time or get that of the append"},
-	{Key: "min.cleanable.dirty.ratio", Type: ConfigDouble, Default: "0.5", Max: 1},
-	{Key: "min.compaction.lag.ms", Type: ConfigLong, Default: "0", Max: maxLong},
+	{Key: "min.cleanable.dirty.ratio", Type: ConfigDouble, Default: "0.5", Max: 1,
+		Effect: "how much of what may be compacted has to be new, in bytes, before it is"},
+	{Key: "min.compaction.lag.ms", Type: ConfigLong, Default: "0", Max: maxLong,
+		Effect: "segments with a record younger than that are not compacted"},
 	{Key: "min.insync.replicas", Type: ConfigInt, Default: "1", Min: 1, Max: maxInt,
 		Effect: "with fewer replicas in sync nothing becomes visible, and acks=all is refused"},
 	{Key: "preallocate", Type: ConfigBoolean, Default: "false", OneOf: []string{"true", "false"}},
@@ -167,6 +171,15 @@ func (t *Topic) value(key string) string {
 // Number is a whole-number config, set or default.
 func (t *Topic) Number(key string) int64 {
 	v, err := strconv.ParseInt(t.value(key), 10, 64)
+	if err != nil {
+		panic(fmt.Sprintf("meta: config %s of topic %s passed the check: %v", key, t.Name, err))
+	}
+	return v
+}
+
+// Ratio is a config that is a fraction, set or default.
+func (t *Topic) Ratio(key string) float64 {
+	v, err := strconv.ParseFloat(t.value(key), 64)
 	if err != nil {
 		panic(fmt.Sprintf("meta: config %s of topic %s passed the check: %v", key, t.Name, err))
 	}

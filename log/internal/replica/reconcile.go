@@ -180,6 +180,14 @@ func logConfig(t *meta.Topic) storage.Config {
 	}
 	c := storage.Config{SegmentBytes: t.Number("segment.bytes"), SegmentAge: ms("segment.ms"),
 		MaxBatchBytes: int(t.Number("max.message.bytes")), AppendTime: t.LogAppendTime()}
+	if t.Cleans("compact") {
+		c.Compact = true
+		// 0 is the default in storage; a limit of 0 is as little as it can be.
+		c.DirtyRatio = max(t.Ratio("min.cleanable.dirty.ratio"), 1e-9)
+		c.DeleteRetention = max(ms("delete.retention.ms"), 1)
+		c.MinCompactionLag, c.MaxCompactionLag = ms("min.compaction.lag.ms"), ms("max.compaction.lag.ms")
+		c.SegmentAge = min(c.SegmentAge, c.MaxCompactionLag) // the last segment is not compacted
+	}
 	if t.Cleans("delete") {
 		// -1 is no limit in Kafka, 0 in storage; a limit of 0 keeps as little as it can.
 		if v := t.Number("retention.bytes"); v >= 0 {
