@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/internal/vfs"
+	"github.com/millrace/millrace/log/record"
 )
 
 // journaled is an entry of a journal that is replayed: where its batches stand.
@@ -18,6 +20,7 @@ type journaled struct {
 	size  int
 	epoch int32
 	base  int64 // where the log ended before it
+	end   int64 // where it ended after it
 	last  bool  // of the last round, which may not have ended
 }
 
@@ -196,11 +199,28 @@ func (j *journalContents) take(r *journalRecord, last bool) error {
 			delete(j.logs, e.log)
 			return nil
 		}
-		j.logs[e.log] = append(j.logs[e.log], journaled{r.file, r.pos + int64(at), len(e.batches), e.epoch, e.base, last})
-		return nil
+		end, err := e.end()
+		j.logs[e.log] = append(j.logs[e.log], journaled{r.file, r.pos + int64(at), len(e.batches), e.epoch, e.base, end, last})
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("round %d: %w", r.round, err)
 	}
 	return nil
+}
+
+// end checks an entry's batches and is the offset after them.
+func (e *journalEntry) end() (end int64, err error) {
+	end = e.base
+	for rest := e.batches; len(rest) > 0; {
+		h, err := record.Check(rest, record.Limits{Sparse: true})
+		if err != nil {
+			return 0, fmt.Errorf("%w: batch of %v after offset %d: %v", errFrame, e.log, end, err)
+		}
+		if h.BaseOffset < end || h.BaseOffset > math.MaxInt64-int64(h.LastOffsetDelta)-1 {
+			return 0, fmt.Errorf("%w: batch of %v at offset %d after %d", errFrame, e.log, h.BaseOffset, end)
+		}
+		end, rest = h.LastOffset()+1, rest[h.Size():]
+	}
+	return end, nil
 }

@@ -61,42 +61,17 @@ func (r *recovery) expect() error {
 		if e.base > end && !e.last {
 			r.known = max(r.known, e.base)
 		}
-		var err error
-		if end, err = e.end(); err != nil {
-			return err
-		}
+		end = e.end
 	}
 	r.durable = max(r.durable, r.known)
 	return nil
-}
-
-// end is the offset after an entry's batches.
-func (e *journaled) end() (end int64, err error) {
-	data, err := e.read()
-	if err != nil {
-		return 0, err
-	}
-	for len(data) > 0 {
-		h, err := record.ParseHeader(data)
-		if err == nil && h.Size() > len(data) {
-			err = record.ErrCorrupt
-		}
-		if err != nil {
-			return 0, fmt.Errorf("entry in %s: %w", e.file.Name(), err)
-		}
-		end, data = h.LastOffset()+1, data[h.Size():]
-	}
-	return end, nil
 }
 
 // knownEnd is the offset up to which a log was durable for sure.
 func knownEnd(entries []journaled) (end int64) {
 	for i := range entries {
 		if e := &entries[i]; !e.last {
-			end = max(end, e.base)
-			if at, err := e.end(); err == nil {
-				end = max(end, at)
-			}
+			end = max(end, e.end)
 		}
 	}
 	return end
