@@ -25,6 +25,8 @@ type nodeFlags struct {
 	authorize    bool
 	superUsers   []string
 	allowIfNoACL bool
+	admin        adminFlags
+	limits       limitFlags
 }
 
 func (n *nodeFlags) flags(c *cobra.Command) {
@@ -38,13 +40,15 @@ func (n *nodeFlags) flags(c *cobra.Command) {
 	f.BoolVar(&n.authorize, "authorize", false, "ask every request for rights: what no ACL allows is denied")
 	f.StringArrayVar(&n.superUsers, "super-user", nil, "principal who may do everything, as User:NAME; may be repeated")
 	f.BoolVar(&n.allowIfNoACL, "allow-if-no-acl", false, "with --authorize: let everybody use what no ACL is about")
+	n.limits.flags(c)
 	oneOf(c, "sync", &n.sync, "always", "interval", "os")
 }
 
 // node is a running node and what ends with it.
 type node struct {
 	*millog.Node
-	addr string // where it listens; "" if it does not
+	addr  string // where it listens; "" if it does not
+	admin *admin // nil if nobody watches
 	// failed ends when the node can no longer serve: the cause says why. close ends
 	// it too.
 	failed  context.Context
@@ -54,6 +58,10 @@ type node struct {
 
 // open starts a node in dir and has it listen.
 func (n *nodeFlags) open(ctx context.Context, dir string, logger *slog.Logger) (*node, error) {
+	watched, err := n.admin.open(logger)
+	if err != nil {
+		return nil, err
+	}
 	failed, fail := context.WithCancelCause(context.WithoutCancel(ctx))
 	opened, err := millog.Open(ctx, millog.Options{
 		DataDir: filepath.Join(dir, "log"), Logger: logger, Sync: millog.Sync(n.sync), Insecure: n.insecure,
@@ -62,17 +70,21 @@ func (n *nodeFlags) open(ctx context.Context, dir string, logger *slog.Logger) (
 		Fatal: func(err error) {
 			fail(fmt.Errorf("the disk failed, so the node has stopped acknowledging: %w", err))
 		},
+		MaxConnections: n.limits.connections, MaxConnectionsPerAddress: n.limits.perAddress, MaxConnectionsOfAddress: n.limits.ofAddress,
 	})
 	if err != nil {
+		watched.close()
 		return nil, err
 	}
-	result := &node{Node: opened, failed: failed, stop: fail}
+	watched.show(opened)
+	result := &node{Node: opened, admin: watched, failed: failed, stop: fail}
 	if n.listen == "none" {
 		return result, nil
 	}
 	l, err := opened.Listen(n.listen)
 	if err != nil {
 		err = errors.Join(err, opened.Close(ctx))
+		watched.close()
 		if errors.Is(err, syscall.EADDRINUSE) {
 			return nil, fmt.Errorf("%s is in use: choose another address with --listen HOST:PORT, or --listen none", n.listen)
 		}
@@ -90,6 +102,7 @@ func (n *nodeFlags) open(ctx context.Context, dir string, logger *slog.Logger) (
 // close stops serving, then the node.
 func (n *node) close(ctx context.Context) error {
 	err := n.Node.Close(context.WithoutCancel(ctx))
+	n.admin.close() // last, so that it can be seen that the node is not ready any more
 	n.stop(nil)
 	n.serving.Wait()
 	if cause := context.Cause(n.failed); cause != nil && cause != context.Canceled {
@@ -114,6 +127,7 @@ func (a *app) serverCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&data, "data", "", "directory that keeps the log")
 	flags.flags(c)
+	flags.admin.flags(c, defaultAdminListen)
 	return c
 }
 
@@ -126,6 +140,9 @@ func (a *app) serve(ctx context.Context, flags *nodeFlags, data string) error {
 		fmt.Fprintf(a.term.errors(), "millrace: listening on %s for Kafka clients; data in %s\n", n.addr, data)
 	} else {
 		fmt.Fprintf(a.term.errors(), "millrace: not listening; data in %s\n", data)
+	}
+	if n.admin != nil {
+		fmt.Fprintf(a.term.errors(), "millrace: metrics and health at http://%s\n", n.admin.addr())
 	}
 	select {
 	case <-ctx.Done():

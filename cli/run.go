@@ -55,6 +55,7 @@ new temporary directory; with it, a second run goes on where the first stopped.`
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress and no summary")
 	f.remote.security.flags(c)
 	f.node.flags(c)
+	f.node.admin.flags(c, "none")
 	return c
 }
 

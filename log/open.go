@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"path"
 	"sync"
 
@@ -122,10 +123,22 @@ func (n *Node) openBroker() error {
 	o := broker.Options{
 		NodeID: n.opts.NodeID, Meta: n.meta, Replicas: n.replicas, Groups: n.groups, Transactions: n.txns,
 		Logger: n.opts.Logger, Authorizer: authorizer, AutoCreate: !n.opts.NoAutoCreate, DefaultPartitions: n.opts.DefaultPartitions,
-		Limits: broker.Limits{Connections: n.opts.MaxConnections}, Strict: n.opts.strict,
+		Limits: n.limits(), Strict: n.opts.strict,
 	}
 	n.broker = broker.New(o)
 	return nil
+}
+
+// limits are those of Options that are the broker's.
+func (n *Node) limits() broker.Limits {
+	l := broker.Limits{
+		Connections: n.opts.MaxConnections, ConnectionsPerAddress: n.opts.MaxConnectionsPerAddress,
+		ConnectionsOfAddress: map[string]int{},
+	}
+	for ip, bound := range n.opts.MaxConnectionsOfAddress {
+		l.ConnectionsOfAddress[netip.MustParseAddr(ip).Unmap().String()] = bound // validated
+	}
+	return l
 }
 
 // followMetadata tells the coordinators what they lead, now and from now on, and

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -60,6 +63,12 @@ type Options struct {
 	// MaxConnections bounds the connections over all listeners; 0 means 4096. One
 	// more is closed as soon as it is accepted.
 	MaxConnections int
+	// MaxConnectionsPerAddress bounds those of one address; 0 means a quarter of
+	// MaxConnections, and no bound of its own for this machine's addresses.
+	MaxConnectionsPerAddress int
+	// MaxConnectionsOfAddress are the bounds of single addresses, by their IP, where
+	// the one above is not right; 0 is no bound but MaxConnections.
+	MaxConnectionsOfAddress map[string]int
 	// Advertised is ListenerOptions.Advertised of what Listen and Serve listen on.
 	Advertised string
 	// Insecure allows listeners on addresses other than loopback although they lack
@@ -128,8 +137,14 @@ func (o *Options) validate() error {
 	if o.DefaultPartitions < 0 {
 		fault("DefaultPartitions is %d: a topic has at least one", o.DefaultPartitions)
 	}
-	if o.MaxPartitions < 0 || o.MaxConnections < 0 {
-		fault("MaxPartitions is %d, MaxConnections %d: neither can be negative", o.MaxPartitions, o.MaxConnections)
+	if o.MaxPartitions < 0 || o.MaxConnections < 0 || o.MaxConnectionsPerAddress < 0 {
+		fault("MaxPartitions is %d, MaxConnections %d, MaxConnectionsPerAddress %d: none can be negative",
+			o.MaxPartitions, o.MaxConnections, o.MaxConnectionsPerAddress)
+	}
+	for _, ip := range slices.Sorted(maps.Keys(o.MaxConnectionsOfAddress)) {
+		if _, err := netip.ParseAddr(ip); err != nil || o.MaxConnectionsOfAddress[ip] < 0 {
+			fault("MaxConnectionsOfAddress has %q: %d: write an IP address, and a number from 0", ip, o.MaxConnectionsOfAddress[ip])
+		}
 	}
 	if policy := o.policy(); policy.Check() != nil {
 		fault("%w", policy.Check())

@@ -1,7 +1,11 @@
 package broker
 
 import (
+	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -48,4 +52,13 @@ func (l *Limits) perAddress(host string) int {
 		return 0
 	}
 	return max(l.Connections/4, 1)
+}
+
+// overrides are the bounds of single addresses as Kafka writes them.
+func (l *Limits) overrides() string {
+	var parts []string
+	for _, ip := range slices.Sorted(maps.Keys(l.ConnectionsOfAddress)) {
+		parts = append(parts, fmt.Sprintf("%s:%d", ip, l.ConnectionsOfAddress[ip]))
+	}
+	return strings.Join(parts, ",")
 }

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -34,9 +35,12 @@ func (b *Broker) brokerConfigs() []configEntry {
 		static("default.replication.factor", meta.ConfigInt, "1", "copies of a topic that does not say"),
 		static("fetch.max.bytes", meta.ConfigInt, strconv.Itoa(o.Limits.FetchBytes), "the largest Fetch response"),
 		static("max.connections", meta.ConfigInt, strconv.Itoa(o.Limits.Connections), "open connections of all listeners"),
+		static("max.connections.per.ip", meta.ConfigInt, strconv.Itoa(cmp.Or(o.Limits.ConnectionsPerAddress, max(o.Limits.Connections/4, 1))), "open connections of one address; those of this machine are not bounded unless it was set"),
+		static("max.connections.per.ip.overrides", meta.ConfigString, o.Limits.overrides(), "addresses with another bound"),
 		static("node.id", meta.ConfigInt, strconv.Itoa(int(o.NodeID)), "this node"),
 		static("num.partitions", meta.ConfigInt, strconv.Itoa(int(o.DefaultPartitions)), "partitions of a topic that does not say"),
 		static("offsets.topic.num.partitions", meta.ConfigInt, strconv.Itoa(meta.InternalPartitions), "partitions of "+meta.OffsetsTopic),
+		static("queued.max.request.bytes", meta.ConfigLong, strconv.FormatInt(o.Limits.RequestBytes, 10), "frames of all connections that are being read or handled"),
 		static("socket.request.max.bytes", meta.ConfigInt, strconv.Itoa(o.Limits.ProduceBytes), "the largest request"),
 		static("transaction.state.log.num.partitions", meta.ConfigInt, strconv.Itoa(meta.InternalPartitions), "partitions of "+meta.TransactionsTopic),
 	}
