@@ -20,6 +20,10 @@ func init() {
 			{4, "flexible"},
 			{5, "protocol type and name (KIP-559)"},
 		},
+		deviations: []string{
+			"A generation that a crash took away before its first sync is answered REBALANCE_IN_PROGRESS, " +
+				"so that members join again without an error; Kafka says ILLEGAL_GENERATION.",
+		},
 	}, syncGroup)
 }
 

@@ -48,6 +48,10 @@ func (c *Core) validateSync(req *kmsg.SyncGroupRequest) (*group, *member, error)
 	switch {
 	case err != nil:
 		return g, nil, err
+	case req.Generation > g.generation:
+		// A crash took the generation away, between the join and the first sync that
+		// would have kept it. Kafka says ILLEGAL_GENERATION, which clients pass on.
+		return g, nil, kerr.RebalanceInProgress
 	case req.Generation != g.generation:
 		return g, nil, kerr.IllegalGeneration
 	case req.ProtocolType != nil && *req.ProtocolType != g.protocolType,
