@@ -25,6 +25,7 @@ type report struct {
 	Commit      string    `json:"commit,omitempty"`
 	Results     []*result `json:"results"`
 	Latencies   []latency `json:"latencies,omitempty"`
+	Rounds      []round   `json:"rounds,omitempty"`
 
 	steal stealClock
 }
@@ -76,6 +77,7 @@ func (r *report) print(w io.Writer) {
 		fmt.Fprintf(w, "%-12s %-24s %d events at %d/s: p50 %v, p99 %v, p99.9 %v, max %v\n",
 			l.Scenario, l.Side, l.Events, l.PerSecond, l.P50, l.P99, l.P999, l.Max)
 	}
+	printRounds(w, r.Rounds)
 	fmt.Fprintln(w)
 }
 

@@ -15,6 +15,7 @@ var scenarios = []scenario{
 	{"produce", produce},
 	{"fetch", fetch},
 	{"latency", latencies},
+	{"sync", syncRounds},
 	{"peer_log", peerLog},
 	{"peer_latency", peerLatency},
 }

@@ -30,6 +30,22 @@ const (
 	SyncOS Sync = "os"
 )
 
+// Journal says which writes go to the disk's journal under SyncAlways. See
+// docs/durability.md.
+type Journal string
+
+// The uses of the journal. The zero value means JournalAuto. What is acknowledged is
+// as durable with each of them.
+const (
+	// JournalAuto syncs segments while few partitions are written to, and the journal
+	// when many are.
+	JournalAuto Journal = "auto"
+	// JournalOff always syncs segments.
+	JournalOff Journal = "off"
+	// JournalOn syncs the journal whenever it has room.
+	JournalOn Journal = "on"
+)
+
 // Options says how a node is opened. Only DataDir is needed.
 type Options struct {
 	// DataDir is the directory that holds everything of this node. It is made if it
@@ -48,6 +64,8 @@ type Options struct {
 	Sync Sync
 	// SyncInterval is the time between syncs under SyncInterval; 0 means 100 ms.
 	SyncInterval time.Duration
+	// Journal is when the disk's journal is used; "" means JournalAuto.
+	Journal Journal
 	// NodeID is this node's id in the cluster, from 1; 0 means the directory's own,
 	// and 1 for a new directory. A directory refuses another id than its own.
 	NodeID int32
@@ -102,6 +120,9 @@ func (o *Options) setDefaults() {
 	if o.SyncInterval == 0 {
 		o.SyncInterval = 100 * time.Millisecond
 	}
+	if o.Journal == "" {
+		o.Journal = JournalAuto
+	}
 	if o.NodeID == 0 {
 		o.NodeID = 1
 	}
@@ -127,6 +148,11 @@ func (o *Options) validate() error {
 	case "", SyncAlways, SyncInterval, SyncOS:
 	default:
 		fault("Sync is %q: use %q, %q or %q", o.Sync, SyncAlways, SyncInterval, SyncOS)
+	}
+	switch o.Journal {
+	case "", JournalAuto, JournalOff, JournalOn:
+	default:
+		fault("Journal is %q: use %q, %q or %q", o.Journal, JournalAuto, JournalOff, JournalOn)
 	}
 	if o.SyncInterval < 0 {
 		fault("SyncInterval is %v: it cannot be negative", o.SyncInterval)

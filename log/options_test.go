@@ -6,12 +6,12 @@ import (
 )
 
 func TestOptionsReportEveryFaultAtOnce(t *testing.T) {
-	o := Options{Sync: "sometimes", SyncInterval: -1, NodeID: -1, DefaultPartitions: -1, MaxPartitions: -1, Advertised: "nowhere"}
+	o := Options{Sync: "sometimes", Journal: "perhaps", SyncInterval: -1, NodeID: -1, DefaultPartitions: -1, MaxPartitions: -1, Advertised: "nowhere"}
 	err := o.validate()
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{"DataDir", `"sometimes"`, "SyncInterval", "NodeID", "DefaultPartitions", "MaxPartitions", "nowhere"} {
+	for _, want := range []string{"DataDir", `"sometimes"`, `"perhaps"`, "SyncInterval", "NodeID", "DefaultPartitions", "MaxPartitions", "nowhere"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing about %s in: %v", want, err)
 		}
