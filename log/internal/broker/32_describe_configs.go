@@ -72,8 +72,8 @@ func (c *call) configsOf(kind kmsg.ConfigResourceType, name string) ([]configEnt
 		}
 		return nil, kerr.UnknownTopicOrPartition, "no topic has this name"
 	case kmsg.ConfigResourceTypeBroker:
-		if name == "" { // the defaults of all nodes, of which there are none
-			return nil, nil, ""
+		if name == "" {
+			return setDefaults(c.image()), nil, ""
 		}
 		if id, err := strconv.Atoi(name); err != nil || int32(id) != c.opts.NodeID {
 			return nil, kerr.InvalidRequest, "a node describes its own configs alone; ask node " + name
@@ -90,11 +90,9 @@ func (e configEntry) describe(synonyms, documentation bool) kmsg.DescribeConfigs
 	r.ConfigType = kmsg.ConfigType(e.Type)
 	r.ConfigSynonyms = []kmsg.DescribeConfigsResponseResourceConfigConfigSynonym{}
 	if synonyms {
-		s := kmsg.NewDescribeConfigsResponseResourceConfigConfigSynonym()
-		s.Name, s.Value, s.Source = e.Key, &e.value, e.source
-		r.ConfigSynonyms = append(r.ConfigSynonyms, s)
-		if e.source == kmsg.ConfigSourceDynamicTopicConfig {
-			s.Value, s.Source = &e.Default, kmsg.ConfigSourceDefaultConfig
+		for _, place := range e.places() {
+			s := kmsg.NewDescribeConfigsResponseResourceConfigConfigSynonym()
+			s.Name, s.Value, s.Source = place.key, &place.value, place.source
 			r.ConfigSynonyms = append(r.ConfigSynonyms, s)
 		}
 	}
@@ -106,4 +104,12 @@ func (e configEntry) describe(synonyms, documentation bool) kmsg.DescribeConfigs
 		r.Documentation = &effect
 	}
 	return r
+}
+
+// places are where the value may come from.
+func (e configEntry) places() []synonym {
+	if e.synonyms == nil {
+		return []synonym{{e.Key, e.value, e.source}}
+	}
+	return e.synonyms
 }

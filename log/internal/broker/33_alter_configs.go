@@ -8,8 +8,8 @@ import (
 	"github.com/millrace/millrace/log/internal/meta"
 )
 
-// AlterConfigs (key 33): the configs of topics are replaced as a whole. Clients
-// use IncrementalAlterConfigs where they know it; kafkajs does not.
+// AlterConfigs (key 33): the configs of topics, or of all nodes, are replaced as a
+// whole. Clients use IncrementalAlterConfigs where they know it; kafkajs does not.
 func init() {
 	register(spec{
 		key:         33,
@@ -30,7 +30,7 @@ func alterConfigs(ctx context.Context, c *call, req *kmsg.AlterConfigsRequest) (
 		for _, cfg := range rr.Configs {
 			ch := meta.ConfigChange{Op: meta.ConfigSet, Key: cfg.Name}
 			if cfg.Value == nil {
-				ch.Op = meta.ConfigDelete
+				alters[i].nullValue = cfg.Name
 			} else {
 				ch.Value = *cfg.Value
 			}

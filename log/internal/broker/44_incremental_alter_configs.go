@@ -10,8 +10,8 @@ import (
 	"github.com/millrace/millrace/log/internal/meta"
 )
 
-// IncrementalAlterConfigs (key 44): configs of topics are set, removed, appended to
-// or subtracted from (KIP-339).
+// IncrementalAlterConfigs (key 44): configs of topics, or of all nodes, are set,
+// removed, appended to or subtracted from (KIP-339).
 func init() {
 	register(spec{
 		key:         44,
@@ -21,7 +21,7 @@ func init() {
 			{0, "changes of configs"},
 			{1, "flexible"},
 		},
-		deviations: []string{"A node's own configs are given at its start; changing them is refused with INVALID_REQUEST."},
+		deviations: []string{"Of brokers' configs those that are defaults of topic configs can be changed (`log.retention.ms` and the like), for all nodes at once; everything else is given at a node's start and refused with INVALID_REQUEST."},
 	}, incrementalAlterConfigs)
 }
 
@@ -85,10 +85,12 @@ func (c *call) alterConfigs(ctx context.Context, alters []alterResource, validat
 			continue
 		}
 		switch {
-		case a.kind != kmsg.ConfigResourceTypeTopic:
-			a.err = refused(kerr.InvalidRequest, "only the configs of topics can be changed while a node runs")
 		case a.nullValue != "":
 			a.err = refused(kerr.InvalidRequest, "config "+a.nullValue+" cannot be null")
+		case a.kind == kmsg.ConfigResourceTypeBroker:
+			a.err = c.alterBroker(ctx, a, validateOnly)
+		case a.kind != kmsg.ConfigResourceTypeTopic:
+			a.err = refused(kerr.InvalidRequest, "only the configs of topics and brokers can be changed")
 		default:
 			change.Topics = append(change.Topics, meta.ConfigChanges{
 				Topic: meta.TopicRef{Name: a.name}, Replace: a.replace, Changes: a.changes,

@@ -132,7 +132,11 @@ func (b *batch) applyTopic(r *TopicRecord) error {
 	if b.Topic(r.ID) != nil || b.Removed(r.ID) {
 		return fmt.Errorf("%w: two topics with id %s", ErrInvalidRecord, r.ID)
 	}
-	b.put(&Topic{ID: r.ID, Name: r.Name, Internal: r.Internal, record: r})
+	t := &Topic{ID: r.ID, Name: r.Name, Internal: r.Internal, record: r}
+	if !r.Internal {
+		t.defaults = b.defaults
+	}
+	b.put(t)
 	b.names = b.names.set(r.Name, r.ID)
 	return nil
 }
@@ -201,6 +205,9 @@ func (b *batch) applyConfig(r *Config) error {
 			b.configs = b.configs.remove(key)
 		} else {
 			b.configs = b.configs.set(key, r)
+		}
+		if r.NodeID == clusterNode {
+			b.applyDefault(r)
 		}
 	default:
 		return fmt.Errorf("%w: config of resource type %d", ErrInvalidRecord, r.Resource)

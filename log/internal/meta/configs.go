@@ -161,6 +161,9 @@ func (t *Topic) value(key string) string {
 	if v, ok := t.Config(key); ok {
 		return v
 	}
+	if v, ok := t.Default(key); ok {
+		return v
+	}
 	c, ok := findTopicConfig(key)
 	if !ok {
 		panic("meta: no topic config " + key)
@@ -214,7 +217,7 @@ func changedConfigs(t *Topic, change ConfigChanges) ([]Record, error) {
 	named := map[string]bool{}
 	for _, ch := range change.Changes {
 		if named[ch.Key] {
-			return nil, refuse(kerr.InvalidConfig, "config %s of topic %q is changed twice", ch.Key, t.Name)
+			return nil, refuse(kerr.InvalidRequest, "config %s of topic %q is changed twice", ch.Key, t.Name)
 		}
 		named[ch.Key] = true
 		r, err := changedConfig(t, ch)

@@ -146,6 +146,8 @@ func (c *Controller) decide(body any) (any, []Record) {
 		return c.createPartitions(req)
 	case AlterConfigs:
 		return c.alterConfigs(req)
+	case AlterDefaults:
+		return answerOf(c.alterDefaults(req))
 	case RegisterBroker:
 		return answerOf(c.registerBroker(req))
 	case AlterPartition:

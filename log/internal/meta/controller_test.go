@@ -25,6 +25,7 @@ import (
 //	create NAME [partitions=N] [replicas=N] [assign=1+2,2+3] [dry] [KEY:VALUE...]
 //	delete NAME                   grow NAME N [dry]
 //	config NAME [replace] [dry] [KEY:VALUE | -KEY | +KEY:VALUE | ~KEY:VALUE ...]
+//	defaults [replace] [dry] ...  the same for all nodes, then what a new topic has
 //	isr NAME/N node=N epoch=N partition=N isr=1+2 [broker=N]
 //	block NODE [broker=N]         finalize LEVEL
 //	scram USER:MECHANISM[:ITERATIONS] -USER:MECHANISM ...
@@ -114,7 +115,10 @@ func (b *bench) command(t *testing.T, words []string) {
 		count, _ := strconv.Atoi(words[2])
 		b.ask(CreatePartitions{Topics: []MorePartitions{{Name: words[1], Count: int32(count)}}, ValidateOnly: flagged("dry")})
 	case "config":
-		b.config(words, flagged)
+		c := ConfigChanges{Topic: TopicRef{Name: words[1]}, Replace: flagged("replace"), Changes: configChanges(words[2:])}
+		b.ask(AlterConfigs{Topics: []ConfigChanges{c}, ValidateOnly: flagged("dry")})
+	case "defaults":
+		b.ask(AlterDefaults{Replace: flagged("replace"), ValidateOnly: flagged("dry"), Changes: configChanges(words[1:])})
 	case "isr":
 		name, index, _ := strings.Cut(words[1], "/")
 		i, _ := strconv.Atoi(index)
@@ -176,17 +180,17 @@ func (b *bench) create(words []string, args map[string]string, number func(strin
 	b.ask(CreateTopics{Topics: []NewTopic{t}, ValidateOnly: flagged("dry")})
 }
 
-func (b *bench) config(words []string, flagged func(string) bool) {
-	c := ConfigChanges{Topic: TopicRef{Name: words[1]}, Replace: flagged("replace")}
-	for _, w := range words[2:] {
+func configChanges(words []string) []ConfigChange {
+	var changes []ConfigChange
+	for _, w := range words {
 		if w == "replace" || w == "dry" {
 			continue
 		}
 		op := map[byte]ConfigOp{'-': ConfigDelete, '+': ConfigAppend, '~': ConfigSubtract}[w[0]]
 		key, value, _ := strings.Cut(strings.TrimLeft(w, "-+~"), ":")
-		c.Changes = append(c.Changes, ConfigChange{Op: op, Key: key, Value: value})
+		changes = append(changes, ConfigChange{Op: op, Key: key, Value: value})
 	}
-	b.ask(AlterConfigs{Topics: []ConfigChanges{c}, ValidateOnly: flagged("dry")})
+	return changes
 }
 
 // quotaChanges reads TYPE=NAME for the parts of an entity, KEY:VALUE and -KEY.
@@ -301,6 +305,12 @@ func (b *bench) describe(r Record, all []Record) string {
 		return fmt.Sprintf("partition %s/%d replicas %v isr %v elr %v leader %d epoch %d partition epoch %d",
 			b.name(r.Topic, all), r.Index, nodes, r.ISR, r.ELR, r.Leader, r.LeaderEpoch, r.Epoch)
 	case *Config:
+		if r.Resource == ResourceBroker && r.Remove {
+			return fmt.Sprintf("config of all nodes %s default", r.Key)
+		}
+		if r.Resource == ResourceBroker {
+			return fmt.Sprintf("config of all nodes %s=%s", r.Key, r.Value)
+		}
 		if r.Remove {
 			return fmt.Sprintf("config %s %s default", b.name(r.Topic, all), r.Key)
 		}

@@ -32,6 +32,7 @@ type Image struct {
 	removed    uint64
 
 	partitions int
+	defaults   map[string]string // of topic configs, derived from configs; never changed
 }
 
 // Topic is a topic of an Image.
@@ -42,6 +43,7 @@ type Topic struct {
 	// Partitions by number.
 	Partitions []*Partition
 	configs    map[string]*Config
+	defaults   map[string]string // those of the image, nil for an internal topic
 	record     *TopicRecord
 }
 

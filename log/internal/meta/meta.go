@@ -122,6 +122,12 @@ func (m *Meta) AlterConfigs(ctx context.Context, req AlterConfigs) ([]TopicResul
 	return ask[[]TopicResult](ctx, m, req)
 }
 
+// AlterDefaults changes configs of all nodes, which are the defaults of topics'.
+func (m *Meta) AlterDefaults(ctx context.Context, req AlterDefaults) error {
+	_, err := ask[any](ctx, m, req)
+	return err
+}
+
 // RegisterBroker registers a node for this life of its process and returns what was
 // registered, with its epoch. Until then it leads no partition; after it the leader
 // epoch of every one that it leads is new.
