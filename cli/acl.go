@@ -55,13 +55,15 @@ func (f *aclFlags) builder() (*kadm.ACLBuilder, error) {
 		MaybeAllow(f.allow...).MaybeDeny(f.deny...).
 		MaybeAllowHosts(f.allowHosts...).MaybeDenyHosts(f.denyHosts...).
 		MaybeTopics(f.topics...).MaybeGroups(f.groups...).MaybeTransactionalIDs(f.ids...).MaybeClusters(f.cluster)
+	var operations []kmsg.ACLOperation
 	for _, name := range f.operations {
 		op, err := kmsg.ParseACLOperation(strings.ToLower(name))
 		if err != nil || op == kmsg.ACLOperationUnknown {
 			return nil, usagef("--operation %q: use read, write, create, delete, alter, describe, alter_configs, describe_configs, idempotent_write, cluster_action or all", name)
 		}
-		b.MaybeOperations(op)
+		operations = append(operations, op)
 	}
+	b.MaybeOperations(operations...)
 	pattern, err := kmsg.ParseACLResourcePatternType(f.pattern)
 	if err != nil {
 		return nil, usagef("--pattern %q: %v", f.pattern, err)
@@ -139,6 +141,12 @@ func (f *aclFlags) create(ctx context.Context, c *cobra.Command, adm *kadm.Clien
 		errs = append(errs, f.print(c, created))
 	}
 	return errors.Join(errs...)
+}
+
+// narrows tells whether the flags leave out any ACL.
+func (f *aclFlags) narrows() bool {
+	return len(f.allow)+len(f.deny)+len(f.allowHosts)+len(f.denyHosts)+len(f.operations) > 0 ||
+		len(f.topics)+len(f.groups)+len(f.ids) > 0 || f.cluster || f.pattern != "any"
 }
 
 // filter is the flags as a filter: what is not given matches everything.
@@ -225,7 +233,7 @@ func (a *app) aclDelete() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !b.HasAnyFilter() && !all {
+			if !f.narrows() && !all {
 				return usagef("%s without a filter deletes every ACL: say --all if that is meant", c.CommandPath())
 			}
 			if b, err = f.filter(); err != nil {

@@ -55,6 +55,7 @@ func TestGroups(t *testing.T) {
 	run("group", "seek", "other", "--to-group", "billing").want(t, 0)
 	run("group", "seek", "other", "--to", "end").want(t, 0, "10")
 	run("group", "list").want(t, 0, "billing", "other", "Empty", "classic")
+	run("group", "offset-delete", "other", "--topic", "orders:0").want(t, 0)
 	run("group", "delete", "other", "unheard").want(t, 1, "deleted other", "unheard")
 	if o := run("group", "list"); strings.Contains(o.stdout, "other") {
 		t.Errorf("a deleted group is listed:\n%s", o.stdout)
