@@ -127,6 +127,9 @@ func (d *Disk) open() (err error) {
 		return err
 	}
 	defer journal.close()
+	if err := d.moveStrays(); err != nil {
+		return err
+	}
 	if err := d.finishDeletions(); err != nil {
 		return err
 	}

@@ -65,25 +65,34 @@ func (d *Disk) Partitions() ([]TopicPartition, error) {
 	}
 	var list []TopicPartition
 	for _, name := range topics {
-		topic, err := uuid.Parse(name)
-		if err != nil || topic.String() != name {
-			d.o.Logger.Warn("unknown entry among the topics is left alone", "dir", d.o.Dir, "name", name)
-			continue
+		topic, ok := parseTopicName(name)
+		if !ok {
+			continue // Open has moved what was there; a person may put more there
 		}
 		names, err := d.o.FS.List(d.topicDir(topic))
 		if err != nil {
 			return nil, err
 		}
 		for _, name := range names {
-			n, err := strconv.ParseInt(name, 10, 32)
-			if err != nil || n < 0 || strconv.FormatInt(n, 10) != name {
-				continue // an unfinished deletion, see DeleteLog
+			if n, ok := parsePartitionName(name); ok { // else an unfinished deletion, see DeleteLog
+				list = append(list, TopicPartition{topic, n})
 			}
-			list = append(list, TopicPartition{topic, int32(n)})
 		}
 	}
 	slices.SortFunc(list, compareLogs)
 	return list, nil
+}
+
+// parseTopicName reads the name of a topic's directory.
+func parseTopicName(name string) (uuid.UUID, bool) {
+	topic, err := uuid.Parse(name)
+	return topic, err == nil && topic.String() == name
+}
+
+// parsePartitionName reads the name of a partition's directory.
+func parsePartitionName(name string) (int32, bool) {
+	n, err := strconv.ParseInt(name, 10, 32)
+	return int32(n), err == nil && n >= 0 && strconv.FormatInt(n, 10) == name
 }
 
 // deletedSuffix ends the name of a partition directory that is being deleted. The

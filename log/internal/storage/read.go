@@ -17,6 +17,7 @@ type view struct {
 	handle  *handle
 	size    int64 // bytes of the segment that may be read
 	end     int64 // offset after them
+	suspect int64 // bytes below it are checked when they are read
 	entries []offsetEntry
 }
 
@@ -73,7 +74,10 @@ func (l *Log) tryView(offset, upTo int64) (*view, error) {
 	v := &view{log: l, gen: l.gen, swaps: l.swaps}
 	if err == nil && offset >= start && offset < end {
 		s = l.segments[segmentAt(l.segments, offset)]
-		v.size, v.end = s.size, s.end
+		v.size, v.end, v.suspect = s.size, s.end, s.size
+		if s == l.segments[len(l.segments)-1] {
+			v.suspect = s.fresh
+		}
 	}
 	l.mu.Unlock()
 	switch {
@@ -238,8 +242,10 @@ func (v *view) lastEntry(pos, offset int64) int {
 	return lo
 }
 
-// verify walks the headers of what was read. The checksums are left to the
-// consumer, who computes them anyway.
+// verify walks the batches that were read, and looks for bits that have changed on
+// the disk: clients need not, and a coordinator that reads its log back must not be
+// told another story. It costs less than the copy out of the page cache;
+// see BenchmarkReadChecked.
 func (v *view) verify(data []byte, pos int64) error {
 	next := int64(-1)
 	for at := 0; at < len(data); {
@@ -252,6 +258,12 @@ func (v *view) verify(data []byte, pos int64) error {
 		if size < record.HeaderSize || size > int64(len(b)) || base < next {
 			return &CorruptError{File: v.handle.file.Name(), Position: pos + int64(at), Durable: v.end,
 				Cause: fmt.Errorf("%w: offset %d", errBad, base)}
+		}
+		if pos+int64(at) < v.suspect {
+			if sum, want := record.Checksum(b[:size]), binary.BigEndian.Uint32(b[17:]); sum != want {
+				return &CorruptError{File: v.handle.file.Name(), Position: pos + int64(at), Durable: v.end,
+					Cause: fmt.Errorf("%w: checksum %08x at offset %d, the header says %08x", errBad, sum, base, want)}
+			}
 		}
 		next = base + 1
 		at += int(size)

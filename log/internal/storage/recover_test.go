@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/internal/vfs"
 )
@@ -191,6 +193,7 @@ func TestFlippedBitIsFound(t *testing.T) {
 		func(l *Log) error { return l.Verify(t.Context()) },
 		func(l *Log) error { _, err := l.Read(0, 10_000, 30); return err },
 		func(l *Log) error { _, err := l.Read(1, 10_000, 30); return err },
+		func(l *Log) error { _, err := l.Clean(t.Context(), time.Now(), l.LogEnd()); return err },
 	} {
 		clone := m.CrashClone(randomSource(t))
 		n := openDisk(t, clone)
@@ -206,6 +209,29 @@ func TestFlippedBitIsFound(t *testing.T) {
 		}
 		if n.Err() != nil {
 			t.Fatal(n.Err())
+		}
+	}
+}
+
+// TestFlippedBitInARecordIsFound: a user's consumer that does not verify checksums
+// got a changed value, because reading looked at headers only. What this process has
+// not appended itself is checked whenever it is read.
+func TestFlippedBitInARecordIsFound(t *testing.T) {
+	for _, name := range []string{"00000000000000000000.log", ""} {
+		m := written(t, 30)
+		file := testDir + name
+		if name == "" {
+			file = lastSegment(t, m)
+		}
+		flipAt(t, m, file, len(plainBatch("value 0"))-2)
+		n := openDisk(t, m)
+		l := openTestLog(t, n, Config{})
+		base, _, _ := parseSegmentName(path.Base(file))
+		if data, err := l.Read(base, 10_000, 30); !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("%s: read %d bytes, %v", file, len(data), err)
+		}
+		if _, err := l.Append(plainBatch("x"), AppendOptions{}); !errors.Is(err, ErrCorrupt) {
+			t.Fatal("the log is still in service", err)
 		}
 	}
 }

@@ -35,6 +35,10 @@ type segment struct {
 	firstMs int64 // the clock at the first append, 0 while empty
 	lastMs  int64 // the clock at the last append
 	aborted int   // entries in its index
+	// fresh is where the bytes begin that this process has appended. They were checked
+	// when they came and are most likely still in memory, so as long as the segment is
+	// the last one, who reads them does not check them again. All others do.
+	fresh int64
 
 	// index is in memory for the last segment and until a finished one's is written
 	// to files; then it is nil and the handle loads it. Guarded by Log.mu.

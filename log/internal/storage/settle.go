@@ -27,6 +27,7 @@ func (r *recovery) finish() error {
 		return err
 	}
 	l.durable, l.synced, l.announced, l.opened = l.end, l.end, l.end, l.end
+	l.segments[len(l.segments)-1].fresh = l.segments[len(l.segments)-1].size
 	if err := r.settleEpochs(); isFull(err) {
 		return nil // without a checkpoint they are settled at the next start
 	} else if err != nil {
