@@ -88,7 +88,7 @@ func TestNotReadyWhileStarting(t *testing.T) {
 	if status, body := get(t, a.addr(), "/metrics", a.addr()); status != http.StatusOK || !strings.Contains(body, "go_goroutines") {
 		t.Errorf("%d %.100s", status, body)
 	}
-	n, err := (&nodeFlags{listen: "none", sync: "os", admin: adminFlags{listen: "none"}}).open(t.Context(), t.TempDir(), logger)
+	n, err := (&nodeFlags{listen: listenFlags{listen: []string{"none"}}, sync: "os", admin: adminFlags{listen: "none"}}).open(t.Context(), t.TempDir(), logger)
 	if err != nil {
 		t.Fatal(err)
 	}

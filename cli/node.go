@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -16,8 +18,8 @@ import (
 
 // nodeFlags say how a node of the log runs in this process.
 type nodeFlags struct {
-	listen       string
-	advertise    string
+	listen       listenFlags
+	first        firstUser
 	sync         string
 	insecure     bool
 	noAutoCreate bool
@@ -31,10 +33,10 @@ type nodeFlags struct {
 
 func (n *nodeFlags) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&n.listen, "listen", defaultListen, "address for Kafka clients, or none")
-	f.StringVar(&n.advertise, "advertise", "", "host:port that clients are told (default: the one they came to)")
+	n.listen.flags(c)
+	n.first.flags(c)
 	f.StringVar(&n.sync, "sync", "always", "acknowledge after fdatasync (always), or at once (interval, os)")
-	f.BoolVar(&n.insecure, "insecure", false, "allow to listen beyond loopback without encryption")
+	f.BoolVar(&n.insecure, "insecure", false, "allow to listen beyond loopback without encryption or authentication")
 	f.BoolVar(&n.noAutoCreate, "no-auto-create", false, "do not create topics that clients ask for")
 	f.Int32Var(&n.partitions, "default-partitions", 1, "partitions of a topic created without saying how many")
 	f.BoolVar(&n.authorize, "authorize", false, "ask every request for rights: what no ACL allows is denied")
@@ -47,7 +49,7 @@ func (n *nodeFlags) flags(c *cobra.Command) {
 // node is a running node and what ends with it.
 type node struct {
 	*millog.Node
-	addr  string // where it listens; "" if it does not
+	addr  string // where it listens, separated by commas; "" if it does not
 	admin *admin // nil if nobody watches
 	// failed ends when the node can no longer serve: the cause says why. close ends
 	// it too.
@@ -58,6 +60,14 @@ type node struct {
 
 // open starts a node in dir and has it listen.
 func (n *nodeFlags) open(ctx context.Context, dir string, logger *slog.Logger) (*node, error) {
+	listeners, err := n.listen.options()
+	if err != nil {
+		return nil, err
+	}
+	superUsers := n.superUsers
+	if n.authorize && n.first.name != "" {
+		superUsers = append(slices.Clone(superUsers), "User:"+n.first.name)
+	}
 	watched, err := n.admin.open(logger)
 	if err != nil {
 		return nil, err
@@ -65,8 +75,8 @@ func (n *nodeFlags) open(ctx context.Context, dir string, logger *slog.Logger) (
 	failed, fail := context.WithCancelCause(context.WithoutCancel(ctx))
 	opened, err := millog.Open(ctx, millog.Options{
 		DataDir: filepath.Join(dir, "log"), Logger: logger, Sync: millog.Sync(n.sync), Insecure: n.insecure,
-		Authorize: n.authorize, SuperUsers: n.superUsers, AllowIfNoACL: n.allowIfNoACL,
-		Advertised: n.advertise, NoAutoCreate: n.noAutoCreate, DefaultPartitions: n.partitions,
+		Authorize: n.authorize, SuperUsers: superUsers, AllowIfNoACL: n.allowIfNoACL,
+		NoAutoCreate: n.noAutoCreate, DefaultPartitions: n.partitions,
 		Fatal: func(err error) {
 			fail(fmt.Errorf("the disk failed, so the node has stopped acknowledging: %w", err))
 		},
@@ -78,25 +88,41 @@ func (n *nodeFlags) open(ctx context.Context, dir string, logger *slog.Logger) (
 	}
 	watched.show(opened)
 	result := &node{Node: opened, admin: watched, failed: failed, stop: fail}
-	if n.listen == "none" {
-		return result, nil
+	if err := n.first.add(ctx, opened, logger); err != nil {
+		return nil, errors.Join(err, result.close(ctx))
 	}
-	l, err := opened.Listen(n.listen)
-	if err != nil {
-		err = errors.Join(err, opened.Close(ctx))
-		watched.close()
-		if errors.Is(err, syscall.EADDRINUSE) {
-			return nil, fmt.Errorf("%s is in use: choose another address with --listen HOST:PORT, or --listen none", n.listen)
-		}
-		return nil, err
+	if err := result.listen(listeners); err != nil {
+		return nil, errors.Join(err, result.close(ctx))
 	}
-	result.addr = l.Addr()
-	result.serving.Go(func() {
-		if err := l.Serve(failed); err != nil {
-			fail(err)
-		}
-	})
 	return result, nil
+}
+
+// listen binds all listeners, and then serves them.
+func (n *node) listen(listeners []millog.ListenerOptions) error {
+	var bound []*millog.Listener
+	var addrs []string
+	for _, o := range listeners {
+		l, err := n.ListenOn(o)
+		if err != nil {
+			for _, l := range bound {
+				err = errors.Join(err, l.Close())
+			}
+			if errors.Is(err, syscall.EADDRINUSE) {
+				return fmt.Errorf("%s is in use: choose another address with --listen HOST:PORT, or --listen none", o.Address)
+			}
+			return err
+		}
+		bound, addrs = append(bound, l), append(addrs, l.Addr())
+	}
+	n.addr = strings.Join(addrs, ", ")
+	for _, l := range bound {
+		n.serving.Go(func() {
+			if err := l.Serve(n.failed); err != nil {
+				n.stop(err)
+			}
+		})
+	}
+	return nil
 }
 
 // close stops serving, then the node.

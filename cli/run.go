@@ -53,7 +53,7 @@ new temporary directory; with it, a second run goes on where the first stopped.`
 	flags.IntVar(&f.parallelism, "parallelism", 0, "tasks per keyed operator (default: one per processor)")
 	flags.DurationVar(&f.epoch, "epoch", 0, "longest time between commits (default: the pipeline's options.epoch_max)")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress and no summary")
-	f.remote.security.flags(c)
+	f.remote.security.flagsBesidePair(c)
 	f.node.flags(c)
 	f.node.admin.flags(c, "none")
 	return c
@@ -111,6 +111,7 @@ func (f *runFlags) makeData(g *dsl.Graph) (discard func() error, err error) {
 // openLog is the pipeline's cluster, what to say about it, and its end.
 func (a *app) openLog(ctx context.Context, cancel context.CancelFunc, f *runFlags) (client.Cluster, string, func() error, error) {
 	if r := &f.remote; r.brokers != "" {
+		r.security.pair = f.node.listen.pair
 		r.timeout, r.stdin, r.logger = 10*time.Second, a.stdin, a.logger()
 		_, cluster, closer, err := r.connect(ctx)
 		return cluster, "log at " + r.brokers, func() error { closer(); return nil }, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -68,6 +69,9 @@ func (s *securityFlags) security(stdin io.Reader) (client.Security, error) {
 		faults = append(faults, err)
 		sec.TLS = config
 	}
+	if s.mechanism != "" && !slices.Contains(client.Mechanisms, strings.ToUpper(s.mechanism)) {
+		faults = append(faults, fmt.Errorf("--sasl-mechanism %q: use one of %s", s.mechanism, strings.Join(client.Mechanisms, ", ")))
+	}
 	switch {
 	case s.user != "":
 		password, err := s.password.read(stdin)
@@ -116,16 +120,23 @@ func (k *keyPair) load() (tls.Certificate, error) {
 
 // passwordFile is where a password comes from: a file, standard input, or the
 // environment.
-type passwordFile struct{ path string }
+type passwordFile struct {
+	name string // of the flag; "" is password-file
+	path string
+}
 
 func (p *passwordFile) flag(c *cobra.Command, of string) {
-	c.Flags().StringVar(&p.path, "password-file", "", "file with the password of "+of+", - for standard input (default: the variable "+passwordVariable+")")
+	if p.name == "" {
+		p.name = "password-file"
+	}
+	c.Flags().StringVar(&p.path, p.name, "", "file with the password of "+of+", - for standard input (default: the variable "+passwordVariable+")")
 }
 
 // maxPassword is more than a person or a generator makes.
 const maxPassword = 4 << 10
 
-// read is the password without the newline at its end.
+// read is the password without the newline at its end. Without a stdin it comes from
+// a file or the environment.
 func (p *passwordFile) read(stdin io.Reader) (string, error) {
 	from, where := stdin, "standard input"
 	switch p.path {
@@ -133,23 +144,26 @@ func (p *passwordFile) read(stdin io.Reader) (string, error) {
 		if password := os.Getenv(passwordVariable); password != "" {
 			return password, nil
 		}
-		return "", fmt.Errorf("a password is needed: put it into a file for --password-file, or into the variable %s", passwordVariable)
+		return "", fmt.Errorf("a password is needed: put it into a file for --%s, or into the variable %s", p.name, passwordVariable)
 	case "-":
+		if stdin == nil {
+			return "", fmt.Errorf("--%s: standard input is not read here: name a file", p.name)
+		}
 	default:
 		f, err := os.Open(p.path)
 		if err != nil {
-			return "", fmt.Errorf("--password-file: %w", err)
+			return "", fmt.Errorf("--%s: %w", p.name, err)
 		}
 		defer f.Close()
 		from, where = f, p.path
 	}
 	text, err := io.ReadAll(io.LimitReader(from, maxPassword+1))
 	if err != nil {
-		return "", fmt.Errorf("--password-file: read %s: %w", where, err)
+		return "", fmt.Errorf("--%s: read %s: %w", p.name, where, err)
 	}
 	password := strings.TrimRight(string(text), "\r\n")
 	if password == "" || len(text) > maxPassword {
-		return "", fmt.Errorf("--password-file: %s holds no password of 1 to %d bytes", where, maxPassword)
+		return "", fmt.Errorf("--%s: %s holds no password of 1 to %d bytes", p.name, where, maxPassword)
 	}
 	return password, nil
 }

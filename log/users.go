@@ -8,6 +8,9 @@ import (
 	"github.com/millrace/millrace/log/internal/sasl"
 )
 
+// HasUser reports whether there is a user who can authenticate by that name.
+func (n *Node) HasUser(name string) bool { return n.meta.Image().HasUser(name) }
+
 // AddUser makes a user who can authenticate with the password by every mechanism, if
 // there is no user of that name; added tells whether there was none. The password of
 // a user who is there stays what it is.
