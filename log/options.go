@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/vfs"
+	"github.com/millrace/millrace/log/internal/group"
 )
 
 // Sync says when an appended record counts as durable, and so when it is
@@ -89,6 +90,11 @@ type Options struct {
 	MaxConnectionsOfAddress map[string]int
 	// Advertised is ListenerOptions.Advertised of what Listen and Serve listen on.
 	Advertised string
+	// OffsetsRetention is how long committed offsets are kept that nobody uses, by
+	// Kafka's rules: after a group of consumers has lost its last member, after the last
+	// commit of a client that manages itself (Kafka's offsets.retention.minutes). 0 means
+	// 7 days, negative for ever.
+	OffsetsRetention time.Duration
 	// Insecure allows listeners on addresses other than loopback although they lack
 	// encryption or authentication.
 	Insecure bool
@@ -102,6 +108,8 @@ type Options struct {
 	// (Kafka's allow.everyone.if.no.acl.found).
 	AllowIfNoACL bool
 
+	// groups is how groups behave, but for OffsetsRetention. Tests set it.
+	groups group.Config
 	// strict makes every response pass the check for nulls that clients cannot
 	// read, and released request buffers be overwritten. Tests set it.
 	strict bool
