@@ -71,6 +71,8 @@ type Disk struct {
 	cleaner *cleaner
 	free    atomic.Uint64 // bytes, at the keeper's last look less what was appended since
 
+	fullness fullness
+
 	fatal  sync.Once
 	failed atomic.Pointer[error]
 

@@ -34,6 +34,7 @@ func (d *Disk) ioError(err error) error {
 	case err == nil:
 		return nil
 	case isFull(err):
+		d.refusedFor(err)
 		return fmt.Errorf("%w: %w: make room on the disk of %s", ErrFull, err, d.o.Dir)
 	}
 	var failed *diskError
@@ -73,9 +74,12 @@ func (d *Disk) admitClient(bytes int) error {
 	if err := d.measure(); err != nil {
 		return err
 	}
-	if have := d.free.Load(); have < need {
-		return fmt.Errorf("%w: %d bytes are left and %d are kept for the node itself: make room on the disk of %s",
-			ErrFull, have, d.o.MinFreeBytes, d.o.Dir)
+	have := d.free.Load()
+	if have >= need {
+		return nil
 	}
-	return nil
+	err := fmt.Errorf("%w: %d bytes are left and %d are kept for the node itself: make room on the disk of %s",
+		ErrFull, have, d.o.MinFreeBytes, d.o.Dir)
+	d.refusedFor(err)
+	return err
 }

@@ -28,12 +28,12 @@ func TestReplay(t *testing.T) {
 		want    []string
 		says    string // logged
 	}{
-		"the journal is ahead":      {[]string{"a"}, rounds(appended(0, "a"), appended(1, "b")), []string{"0=a", "1=b"}, "replayed"},
-		"the segment is ahead":      {[]string{"a", "b", "c"}, rounds(appended(0, "a"), appended(1, "b")), []string{"0=a", "1=b", "2=c"}, ""},
-		"the segment has all of it": {[]string{"a", "b"}, rounds(appended(0, "a"), appended(1, "b")), []string{"0=a", "1=b"}, ""},
-		"cut since":                 {[]string{"a"}, rounds(appended(1, "b"), forget), []string{"0=a"}, ""},
-		"cut and appended to since": {[]string{"a"}, rounds(appended(1, "b"), forget, appended(1, "c")), []string{"0=a", "1=c"}, ""},
-		"a sync in between":         {[]string{"a", "b"}, rounds(appended(0, "a"), appended(2, "c")), []string{"0=a", "1=b", "2=c"}, ""},
+		"the journal is ahead":       {[]string{"a"}, rounds(appended(0, "a"), appended(1, "b")), []string{"0=a", "1=b"}, "replayed"},
+		"the segment is ahead":       {[]string{"a", "b", "c"}, rounds(appended(0, "a"), appended(1, "b")), []string{"0=a", "1=b", "2=c"}, ""},
+		"the segment has all of it":  {[]string{"a", "b"}, rounds(appended(0, "a"), appended(1, "b")), []string{"0=a", "1=b"}, ""},
+		"cut since":                  {[]string{"a"}, rounds(appended(1, "b"), forget), []string{"0=a"}, ""},
+		"cut and appended to since":  {[]string{"a"}, rounds(appended(1, "b"), forget, appended(1, "c")), []string{"0=a", "1=c"}, ""},
+		"a sync in between":          {[]string{"a", "b"}, rounds(appended(0, "a"), appended(2, "c")), []string{"0=a", "1=b", "2=c"}, ""},
 		"the last round did not end": {[]string{"a"}, rounds(appended(0, "a"), appended(2, "c")), []string{"0=a"}, "set aside"},
 	} {
 		t.Run(name, func(t *testing.T) {

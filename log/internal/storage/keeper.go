@@ -52,13 +52,14 @@ func (k *keeper) turn(now time.Time) {
 	if err := k.d.measure(); err != nil {
 		k.d.o.Logger.Warn("cannot look up the free space", "dir", k.d.o.Dir, "error", err)
 	}
+	k.d.lookForRoom()
 	for _, l := range k.d.openLogs() {
 		select {
 		case <-k.quit:
 			return
 		default:
 		}
-		if err := l.keep(now); err != nil && !errors.Is(err, ErrClosed) {
+		if err := l.keep(now); err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrFull) { // of a full disk the disk tells
 			k.d.o.Logger.Warn("cannot write indexes and checkpoint, will try again", "log", l.id.String(), "error", err)
 		}
 	}
