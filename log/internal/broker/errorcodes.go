@@ -25,7 +25,11 @@ type fault struct {
 // nanoseconds per element of the response's arrays, and allocates only for faults.
 func faultsOf(resp kmsg.Response) []fault {
 	v := reflect.ValueOf(resp).Elem()
-	return codesOf(v.Type()).collect(v, nil, nil)
+	c := codesOf(v.Type())
+	if c.clean(v) {
+		return nil
+	}
+	return c.collect(v, nil, nil)
 }
 
 // codeFields says where the error codes of a struct are. It is found once per type:
@@ -82,6 +86,30 @@ var subjects = map[string]string{
 	"Topic": "topic", "TopicID": "topic id", "Partition": "partition",
 	"Group": "group", "TransactionalID": "transactional id", "Key": "key",
 	"ResourceName": "resource", "User": "user", "MemberID": "member",
+}
+
+// clean tells whether there is no error code anywhere.
+func (c *codeFields) clean(v reflect.Value) bool {
+	for _, i := range c.codes {
+		if v.Field(i).Int() != 0 {
+			return false
+		}
+	}
+	for _, in := range c.inside {
+		f := v.Field(in.field)
+		if !in.array {
+			if !in.fields.clean(f) {
+				return false
+			}
+			continue
+		}
+		for j := range f.Len() {
+			if !in.fields.clean(f.Index(j)) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // around is a struct that the one looked at is inside of.
