@@ -53,7 +53,7 @@ func TestPowerCuts(t *testing.T) {
 	known := told{values: map[int32][]string{}, committed: -1}
 	last := map[int32]int32{}
 	for life := range 12 {
-		n, err := Open(t.Context(), Options{DataDir: "data", FS: fs, Logger: discard(), strict: true})
+		n, err := Open(t.Context(), Options{DataDir: "data", FS: fs, Logger: discard(), strict: true, journalFileBytes: 256 << 10})
 		if err != nil {
 			t.Fatalf("life %d: %v", life, err)
 		}

@@ -45,7 +45,7 @@ func (l testLog) Write(p []byte) (int, error) {
 func openNode(t testing.TB, fs vfs.FS, change ...func(*Options)) *Node {
 	t.Helper()
 	o := Options{
-		DataDir: "data", FS: fs, strict: true,
+		DataDir: "data", FS: fs, strict: true, journalFileBytes: 256 << 10,
 		Logger: slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	for _, c := range change {

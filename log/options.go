@@ -113,6 +113,9 @@ type Options struct {
 	// strict makes every response pass the check for nulls that clients cannot
 	// read, and released request buffers be overwritten. Tests set it.
 	strict bool
+	// journalFileBytes is the size of a file of the disk's journal; 0 means storage's
+	// own. Tests make it small: their disks are in memory.
+	journalFileBytes int64
 }
 
 func (o *Options) setDefaults() {

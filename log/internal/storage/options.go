@@ -85,8 +85,8 @@ type Options struct {
 	SyncInterval time.Duration
 	// Journal says when the disk's journal is used.
 	Journal JournalMode
-	// JournalFileBytes is the size of a journal file, at least 64 KiB; 0 is 32 MiB.
-	// JournalFiles bounds their number, at least 2; 0 is 8. The first is made when
+	// JournalFileBytes is the size of a journal file, at least 64 KiB; 0 is 16 MiB.
+	// JournalFiles bounds their number, at least 2; 0 is 16. The first is made when
 	// there is a use for it, and they are removed by Close.
 	JournalFileBytes int64
 	JournalFiles     int
@@ -128,10 +128,10 @@ func (o *Options) setDefaults() {
 		o.SyncInterval = 100 * time.Millisecond
 	}
 	if o.JournalFileBytes == 0 {
-		o.JournalFileBytes = 32 << 20
+		o.JournalFileBytes = 16 << 20
 	}
 	if o.JournalFiles == 0 {
-		o.JournalFiles = 8
+		o.JournalFiles = 16
 	}
 	if o.JournalAge == 0 {
 		o.JournalAge = 5 * time.Second
