@@ -47,6 +47,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	im := c.n.meta.Image()
 	collectRequests(e, c.n.broker.Stats())
 	collectNode(e, c.n, im)
+	collectStorage(e, c.n.disk.Stats())
 	led := collectPartitions(e, c.n, im)
 	collectGroups(ctx, e, c.n, im, led)
 }

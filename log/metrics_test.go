@@ -161,6 +161,11 @@ func TestRequestsAreCounted(t *testing.T) {
 			t.Errorf("%s%v is %v, want %v", want.name, want.pairs, got, want.value)
 		}
 	}
+	appended, stored := value(t, scraped, "millrace_storage_appended_bytes_total"), value(t, scraped, "millrace_storage_bytes")
+	syncs := value(t, scraped, "millrace_storage_sync_duration_seconds", "way", "segments") + value(t, scraped, "millrace_storage_sync_duration_seconds", "way", "journal")
+	if appended == 0 || stored < appended || syncs == 0 || value(t, scraped, "millrace_storage_segments") < 2 {
+		t.Errorf("appended %v, stored %v, %v rounds", appended, stored, syncs)
+	}
 	in, out := value(t, scraped, "millrace_request_bytes_total", "api", "Produce"), value(t, scraped, "millrace_response_bytes_total", "api", "Fetch")
 	if stored := value(t, scraped, "millrace_topic_produced_bytes_total", "topic", "orders"); in <= stored || out <= stored {
 		t.Errorf("of %v bytes of batches, Produce requests had %v and Fetch responses %v", stored, in, out)

@@ -115,6 +115,7 @@ func (l *Log) append(batches []byte, o AppendOptions) (Ticket, error) {
 	}
 	l.stage(batches, o.Origin, l.publish(now.UnixMilli()))
 	l.disk.spend(len(batches))
+	l.disk.counted.appended.Add(int64(len(batches)))
 	return t, nil
 }
 

@@ -106,6 +106,7 @@ func (c *cleaner) clean(ctx context.Context, l *Log, now time.Time, highWatermar
 	err := l.settle("compact", l.clean(ctx, now, highWatermark, &c.limit, &stats))
 	switch {
 	case err == nil:
+		c.d.counted.cleaned(&stats, time.Since(began))
 		c.d.o.Logger.Info("compacted", "log", l.id.String(), "took", time.Since(began), "removed", stats.Removed,
 			"read", stats.ReadBytes, "written", stats.WrittenBytes, "before", stats.BeforeBytes, "after", stats.AfterBytes)
 		if stats.Keyless > 0 {

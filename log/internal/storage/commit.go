@@ -170,6 +170,7 @@ func (c *committer) round() {
 	if len(r.logs) == 0 && len(r.forgets) == 0 {
 		return
 	}
+	began := time.Now()
 	journaled, record, err := c.record(&r)
 	if err != nil {
 		_ = c.d.fail(err) // everyone learns it from Disk.Err
@@ -200,6 +201,9 @@ func (c *committer) round() {
 	}
 	if record {
 		c.journal.synced()
+	}
+	if len(calls) > 0 {
+		c.d.counted.synced(journaled, time.Since(began))
 	}
 	for i := range r.logs {
 		r.logs[i].log.announce()

@@ -70,6 +70,7 @@ type Disk struct {
 	keeper  *keeper
 	cleaner *cleaner
 	free    atomic.Uint64 // bytes, at the keeper's last look less what was appended since
+	counted counters
 
 	fullness fullness
 

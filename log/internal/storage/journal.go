@@ -134,6 +134,7 @@ func (j *journal) put(rec *staging) (ok bool, err error) {
 	} else if err != nil {
 		return false, fmt.Errorf("write journal: %w", err)
 	}
+	j.d.counted.journalBytes.Add(int64(len(rec.buf)))
 	j.active.pos += int64(len(rec.buf))
 	j.round++
 	j.active.last = j.round
