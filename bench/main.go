@@ -40,9 +40,18 @@ type config struct {
 	out        string
 	sync       string
 	cpuProfile string
+	// restartBytes is the size of the larger log that restart begins with.
+	restartBytes int64
 }
 
 func main() {
+	if dir := os.Getenv(childEnv); dir != "" {
+		if err := child(dir); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: node:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var c config
 	flag.IntVar(&c.rows, "rows", 4_000_000, "events of the input")
 	flag.IntVar(&c.naiveRows, "naive-rows", 250_000, "events that the naive program gets; the figure is per event")
@@ -52,6 +61,7 @@ func main() {
 	flag.StringVar(&c.dir, "dir", "", "where the log goes (default: a temporary directory, removed at the end)")
 	flag.StringVar(&c.out, "json", "bench-result.json", "file for the results; empty for none")
 	flag.StringVar(&c.sync, "sync", "always", "sync policy of the log: always, interval or os")
+	flag.Int64Var(&c.restartBytes, "restart-bytes", 4<<30, "size of the larger log of the scenario restart")
 	flag.StringVar(&c.cpuProfile, "cpuprofile", "", "write processor profiles of Millrace's timed runs to FILE.scenario.1, .2, …")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

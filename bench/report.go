@@ -13,19 +13,21 @@ import (
 
 // report is a whole run.
 type report struct {
-	Time        time.Time `json:"time"`
-	Seconds     float64   `json:"seconds"`
-	Go          string    `json:"go"`
-	CPU         string    `json:"cpu"`
-	CPUs        int       `json:"cpus"`
-	Sync        string    `json:"sync"`
-	LoadAtStart string    `json:"load_at_start"`
-	LoadAtEnd   string    `json:"load_at_end"`
-	StealShare  float64   `json:"steal_share"` // of the machine's processor time, during the run
-	Commit      string    `json:"commit,omitempty"`
-	Results     []*result `json:"results"`
-	Latencies   []latency `json:"latencies,omitempty"`
-	Rounds      []round   `json:"rounds,omitempty"`
+	Time        time.Time   `json:"time"`
+	Seconds     float64     `json:"seconds"`
+	Go          string      `json:"go"`
+	CPU         string      `json:"cpu"`
+	CPUs        int         `json:"cpus"`
+	Sync        string      `json:"sync"`
+	LoadAtStart string      `json:"load_at_start"`
+	LoadAtEnd   string      `json:"load_at_end"`
+	StealShare  float64     `json:"steal_share"` // of the machine's processor time, during the run
+	Commit      string      `json:"commit,omitempty"`
+	Results     []*result   `json:"results"`
+	Latencies   []latency   `json:"latencies,omitempty"`
+	Rounds      []round     `json:"rounds,omitempty"`
+	Footprints  []footprint `json:"footprints,omitempty"`
+	Restarts    []restart   `json:"restarts,omitempty"`
 
 	steal stealClock
 }
@@ -78,6 +80,8 @@ func (r *report) print(w io.Writer) {
 			l.Scenario, l.Side, l.Events, l.PerSecond, l.P50, l.P99, l.P999, l.Max)
 	}
 	printRounds(w, r.Rounds)
+	printFootprints(w, r.Footprints)
+	printRestarts(w, r.Restarts)
 	fmt.Fprintln(w)
 }
 

@@ -16,6 +16,8 @@ var scenarios = []scenario{
 	{"fetch", fetch},
 	{"latency", latencies},
 	{"sync", syncRounds},
+	{"idle", idle},
+	{"restart", restarts},
 	{"peer_log", peerLog},
 	{"peer_latency", peerLatency},
 }
