@@ -184,3 +184,29 @@ func TestConnectionRate(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 }
+
+// What a request costs besides its handler: with no quota at all, and with one that it
+// is within.
+func BenchmarkDo(b *testing.B) {
+	for name, rate := range map[string]float64{"without": 0, "with": 1e15} {
+		b.Run(name, func(b *testing.B) {
+			broker, _ := testBroker(b, Limits{}, standIn{keyProduce, func(_ context.Context, c *call, req kmsg.Request) (answer, error) {
+				c.produced += 1000
+				resp := req.ResponseKind().(*kmsg.ProduceResponse)
+				resp.Topics = []kmsg.ProduceResponseTopic{}
+				return answer{now: resp}, nil
+			}})
+			if rate > 0 {
+				setQuota(b, broker, quota.ProducerByteRate, rate)
+			}
+			caller := &Caller{Principal: anonymous, ClientID: "bench"}
+			req := produceAcks(1)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := broker.Do(b.Context(), caller, req); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
