@@ -129,7 +129,7 @@ func (a *app) root() *cobra.Command {
 	}{
 		{"pipelines", "Pipelines", []*cobra.Command{a.runCommand(), a.lintCommand(), a.explainCommand(), a.listCommand(), a.schemaCommand()}},
 		{"log", "The log", []*cobra.Command{a.serverCommand(), a.topicCommand(), a.produceCommand(), a.consumeCommand(), a.groupCommand(), a.txnCommand(), a.logCommand()}},
-		{"cluster", "Administration", []*cobra.Command{a.clusterCommand(), a.configCommand(), a.aclCommand(), a.quotaCommand(), a.certCommand()}},
+		{"cluster", "Administration", []*cobra.Command{a.clusterCommand(), a.configCommand(), a.userCommand(), a.aclCommand(), a.quotaCommand(), a.certCommand()}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title + ":"})
 		for _, c := range g.commands {
