@@ -26,23 +26,30 @@ type balance struct {
 	subscribers []subscriber
 	counts      map[[16]byte]int32
 	out         []partitions
-	readers     map[[16]byte][]int                    // of a topic
-	has         map[[16]byte]map[int][]topicPartition // of a topic, by owner
-	topics      [][16]byte                            // in order
+	readers     map[[16]byte][]int    // of a topic
+	held        map[[16]byte]*holders // of a topic
+	topics      [][16]byte            // in order
+	withLoad    []int                 // how many members have so many partitions
 	work        int
 }
 
-// balanceWork is about a second's.
-const balanceWork = 50_000_000
+// holders are the members that have partitions of a topic.
+type holders struct {
+	members []int                    // rising
+	of      map[int][]topicPartition // by member, in the order in which it got them
+}
+
+// balanceWork is about a fifth of a second.
+const balanceWork = 10_000_000
 
 func newBalance(subscribers []subscriber, counts map[[16]byte]int32) *balance {
 	b := &balance{subscribers: subscribers, counts: counts, out: emptyTargets(len(subscribers)),
-		readers: map[[16]byte][]int{}, has: map[[16]byte]map[int][]topicPartition{}, work: balanceWork}
+		readers: map[[16]byte][]int{}, held: map[[16]byte]*holders{}, withLoad: []int{len(subscribers)}, work: balanceWork}
 	for i, s := range subscribers {
 		for _, topic := range s.topics {
 			if b.readers[topic] == nil {
 				b.topics = append(b.topics, topic)
-				b.has[topic] = map[int][]topicPartition{}
+				b.held[topic] = &holders{of: map[int][]topicPartition{}}
 			}
 			b.readers[topic] = append(b.readers[topic], i)
 		}
@@ -78,20 +85,42 @@ func (b *balance) run() []partitions {
 }
 
 func (b *balance) give(to int, tp topicPartition) {
+	h := b.held[tp.topic]
+	if len(h.of[to]) == 0 {
+		at, _ := slices.BinarySearch(h.members, to)
+		h.members = slices.Insert(h.members, at, to)
+	}
+	h.of[to] = append(h.of[to], tp)
+	b.withLoad[len(b.out[to])]--
 	b.out[to][tp] = 0
-	b.has[tp.topic][to] = append(b.has[tp.topic][to], tp)
+	for len(b.withLoad) <= len(b.out[to]) {
+		b.withLoad = append(b.withLoad, 0)
+	}
+	b.withLoad[len(b.out[to])]++
 }
 
 // take takes some partition of a topic from a member: the last that it got, which is
 // one that it did not have before, if there is one.
 func (b *balance) take(from int, topic [16]byte) topicPartition {
-	tps := b.has[topic][from]
+	h := b.held[topic]
+	tps := h.of[from]
 	tp := tps[len(tps)-1]
-	if b.has[topic][from] = tps[:len(tps)-1]; len(tps) == 1 {
-		delete(b.has[topic], from)
+	if h.of[from] = tps[:len(tps)-1]; len(tps) == 1 {
+		at, _ := slices.BinarySearch(h.members, from)
+		h.members = slices.Delete(h.members, at, at+1)
 	}
+	b.withLoad[len(b.out[from])]--
 	delete(b.out[from], tp)
+	b.withLoad[len(b.out[from])]++
 	return tp
+}
+
+// most is what the member with most has.
+func (b *balance) most() int {
+	for b.withLoad[len(b.withLoad)-1] == 0 {
+		b.withLoad = b.withLoad[:len(b.withLoad)-1]
+	}
+	return len(b.withLoad) - 1
 }
 
 // least is the member with the fewest partitions, of equals the first.
@@ -120,6 +149,9 @@ func (b *balance) even() {
 
 // fill brings one partition to a member over the shortest path, if there is one.
 func (b *balance) fill(to int) bool {
+	if b.most() < len(b.out[to])+2 {
+		return false
+	}
 	type step struct {
 		topic [16]byte
 		to    int
@@ -133,8 +165,8 @@ func (b *balance) fill(to int) bool {
 				continue
 			}
 			searched[topic] = true
-			b.work -= len(b.has[topic]) + 1
-			for _, owner := range sortedKeys(b.has[topic]) {
+			b.work -= len(b.held[topic].members) + 1
+			for _, owner := range b.held[topic].members {
 				if _, ok := reached[owner]; ok {
 					continue
 				}

@@ -41,7 +41,11 @@ func requests() []kmsg.Request {
 	fetch.Groups = []kmsg.OffsetFetchRequestGroup{{Group: "g"}}
 	drop := kmsg.NewPtrOffsetDeleteRequest()
 	drop.Group = "g"
-	return []kmsg.Request{join, sync, beat, leave, describe, del, commit, txn, fetch, drop, kmsg.NewPtrListGroupsRequest()}
+	consumer := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+	consumer.Group = "g"
+	consumers := kmsg.NewPtrConsumerGroupDescribeRequest()
+	consumers.Groups = []string{"g"}
+	return []kmsg.Request{join, sync, beat, leave, describe, del, commit, txn, fetch, drop, consumer, consumers, kmsg.NewPtrListGroupsRequest()}
 }
 
 // TestErrorsInEveryVersion: a client of any version finds an error of the coordinator
@@ -94,6 +98,13 @@ func checkError(t *testing.T, req kmsg.Request, resp kmsg.Response, want int16) 
 		if v < 7 && r.Protocol == nil {
 			t.Errorf("JoinGroup v%d with a null protocol", v)
 		}
+	case *kmsg.ConsumerGroupHeartbeatResponse:
+		got = r.ErrorCode
+		if r.ErrorMessage == nil {
+			t.Error("ConsumerGroupHeartbeat without a message")
+		}
+	case *kmsg.ConsumerGroupDescribeResponse:
+		got = r.Groups[0].ErrorCode
 	case *kmsg.SyncGroupResponse:
 		got = r.ErrorCode
 	case *kmsg.HeartbeatResponse:
