@@ -98,7 +98,7 @@ func (c *call) observe(key int16, resp kmsg.Response, bytesOut int) {
 type Stats struct {
 	// Keys are the API keys that were asked, by number.
 	Keys []KeyStats
-	// Listeners are those that were served, by name; a Session's included.
+	// Listeners are those that connections came to, by name.
 	Listeners []ListenerStats
 	// Topics are the topics that were written or read, the busiest that there was room
 	// for by name, and the rest as one.

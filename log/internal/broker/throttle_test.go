@@ -134,6 +134,35 @@ func TestThrottledSessionsWait(t *testing.T) {
 	})
 }
 
+// TestRequestTimeIsCharged has a handler work for two seconds and wait for others for
+// ten: of 10 % of a processor the work is twenty seconds' worth, ten more than may be
+// used at once, and the wait is none. One throttle time is a second at most.
+func TestRequestTimeIsCharged(t *testing.T) {
+	work := time.Duration(0)
+	outside, _ := testBroker(t, Limits{}, standIn{keyProduce, func(_ context.Context, c *call, req kmsg.Request) (answer, error) {
+		c.waits(func() { time.Sleep(10 * time.Second) })
+		time.Sleep(work)
+		resp := req.ResponseKind().(*kmsg.ProduceResponse)
+		resp.Topics = []kmsg.ProduceResponseTopic{}
+		return answer{now: resp}, nil
+	}})
+	setQuota(t, outside, quota.RequestPercentage, 10)
+	synctest.Test(t, func(t *testing.T) {
+		b := again(outside)
+		for _, c := range []struct{ work, throttled time.Duration }{{0, 0}, {2 * time.Second, time.Second}} {
+			work = c.work
+			began := time.Now()
+			if _, err := b.Do(t.Context(), &Caller{Principal: anonymous}, produceAcks(1)); err != nil {
+				t.Fatal(err)
+			}
+			if got := time.Since(began) - 10*time.Second - c.work; got != c.throttled {
+				t.Errorf("after %v of work the caller waits %v, want %v", c.work, got, c.throttled)
+			}
+		}
+		b.Drain(t.Context())
+	})
+}
+
 // TestConnectionsPerAddress opens one connection more than an address may have.
 func TestConnectionsPerAddress(t *testing.T) {
 	b, addr := testBroker(t, Limits{ConnectionsPerAddress: 2})
@@ -199,6 +228,7 @@ func BenchmarkDo(b *testing.B) {
 			if rate > 0 {
 				setQuota(b, broker, quota.ProducerByteRate, rate)
 			}
+			broker.opts.Strict = false // its checks cost more than all the rest
 			caller := &Caller{Principal: anonymous, ClientID: "bench"}
 			req := produceAcks(1)
 			b.ReportAllocs()
