@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,37 +16,20 @@ import (
 // are not ours, so they live beside the repository.
 const tutorial = "../../shared/data/kafkajs-tutorial"
 
-// installKafkajs copies programs into a temporary folder and installs the client
-// there; it skips if that is not possible.
+// installKafkajs returns a folder with the client and copies of the programs.
 func installKafkajs(t *testing.T, programs ...string) string {
 	t.Helper()
 	need(t, "node")
 	npm := need(t, "npm")
-	dir := t.TempDir()
-	for _, p := range append(programs, "kafkajs/package.json") {
-		b, err := os.ReadFile(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(p)), b, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, npm, "install", "--no-audit", "--no-fund", "--ignore-scripts")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Skipf("kafkajs is not installed and cannot be: %v\n%s", err, out)
-	}
-	return dir
+	return installed(t, "kafkajs", append(programs, "kafkajs/package.json"),
+		[]string{npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"})
 }
 
 // node runs a program with the broker's address in its environment.
 func node(ctx context.Context, dir, program, broker string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "node", program)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "BROKER="+broker, "KAFKAJS_NO_PARTITIONER_WARNING=1")
+	cmd.Env = append(os.Environ(), "BROKER="+broker)
 	return cmd
 }
 
@@ -58,7 +40,7 @@ func TestKafkajsTutorial(t *testing.T) {
 		t.Skipf("the tutorial's programs are not here: %v", err)
 	}
 	dir := installKafkajs(t, tutorial+"/producer.js", tutorial+"/consumer.js")
-	broker := startNode(t)
+	broker := plain(t).broker
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 
@@ -98,12 +80,5 @@ func awaitLine(r io.Reader, word string) string {
 
 func TestKafkajsScenario(t *testing.T) {
 	dir := installKafkajs(t, "kafkajs/scenario.js")
-	broker := startNode(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	out, err := node(ctx, dir, "scenario.js", broker).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	t.Logf("%s", out)
+	overEach(t, func(t *testing.T, at endpoint) { runSteps(t, at, dir, "node", "scenario.js") })
 }

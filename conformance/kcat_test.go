@@ -27,7 +27,7 @@ func kcat(t *testing.T, broker, input string, args ...string) string {
 
 func TestKcatListsTopics(t *testing.T) {
 	need(t, "kcat")
-	broker := startNode(t)
+	broker := plain(t).broker
 	kcat(t, broker, "hello\n", "-P", "-t", "kcat-list")
 	out := kcat(t, broker, "", "-L")
 	for _, want := range []string{"1 brokers", "broker 1 at " + broker, `topic "kcat-list" with 1 partitions`, "leader 1"} {
@@ -43,7 +43,7 @@ func TestKcatListsTopics(t *testing.T) {
 
 func TestKcatProducesAndConsumesWithEachCodec(t *testing.T) {
 	need(t, "kcat")
-	broker := startNode(t)
+	broker := plain(t).broker
 	var lines strings.Builder
 	for i := range 2000 {
 		fmt.Fprintf(&lines, "key%d:a line that compresses well, again and again, number %d\n", i%7, i)
@@ -67,7 +67,7 @@ func TestKcatProducesAndConsumesWithEachCodec(t *testing.T) {
 
 func TestKcatConsumesInAGroup(t *testing.T) {
 	need(t, "kcat")
-	broker := startNode(t)
+	broker := plain(t).broker
 	kcat(t, broker, "one\ntwo\nthree\n", "-P", "-t", "kcat-group", "-X", "enable.idempotence=true")
 	got := kcat(t, broker, "", "-G", "readers", "-c", "3", "-X", "auto.offset.reset=earliest", "kcat-group")
 	if got != "one\ntwo\nthree\n" {
@@ -82,7 +82,7 @@ func TestKcatConsumesInAGroup(t *testing.T) {
 
 func TestKcatFindsOffsetsByTime(t *testing.T) {
 	need(t, "kcat")
-	broker := startNode(t)
+	broker := plain(t).broker
 	kcat(t, broker, "one\ntwo\n", "-P", "-t", "kcat-time")
 	if got := kcat(t, broker, "", "-Q", "-t", "kcat-time:0:-1"); !strings.Contains(got, "offset 2") {
 		t.Errorf("end: %q", got)

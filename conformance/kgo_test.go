@@ -39,14 +39,14 @@ func records(short int) int {
 
 // kgo's own integration suite, at the version that go.mod pins.
 func TestKgoSuite(t *testing.T) {
-	s := startServer(t)
+	s := startServer(t, []string{"plaintext", "sasl_plaintext"}, firstUser(t)...)
 	n := records(10_000)
 	timeout := gateTime
 	if full() || n > 10_000 {
 		timeout = time.Hour
 	}
 	t.Logf("%d records per test", n)
-	runKgo(t, s.addr, n, timeout)
+	runKgo(t, s.addr(0), n, timeout, "allow/kgo.txt", "KGO_TEST_SCRAM_SEEDS="+s.addr(1), "KGO_TEST_SCRAM="+user+":"+password+":256")
 }
 
 // The same while the node is killed again and again: whatever was acknowledged must
@@ -64,15 +64,19 @@ func TestKgoSuiteUnderKill(t *testing.T) {
 	n := records(100_000)
 	t.Logf("%d records per test; the moments are those of -kgo.seed=%d", n, seed)
 	door := openDoor(t)
-	s := startServer(t, "--advertise", door.addr())
-	door.leadTo(s.addr)
+	s := startServer(t, []string{"plaintext"}, "--advertise", door.addr())
+	door.leadTo(s.addr(0))
 	ctx, cancel := context.WithCancel(t.Context())
 	killed := make(chan int)
 	go func() { killed <- s.killAgainAndAgain(ctx, rand.New(rand.NewPCG(seed, 0))) }()
-	runKgo(t, door.addr(), n, time.Hour)
+	runKgo(t, door.addr(), n, time.Hour, "allow/kgo-kill.txt")
 	cancel()
 	t.Logf("killed %d times", <-killed)
 }
+
+// How long a node lives before it is killed. A client joins a group for as long as a
+// session lasts and then gives up, so lives must not all be shorter than a rebalance.
+const minLife, maxLife = 2 * time.Second, 20 * time.Second
 
 // killAgainAndAgain kills and restarts the node at random moments until ctx ends,
 // and returns how often.
@@ -81,7 +85,7 @@ func (s *server) killAgainAndAgain(ctx context.Context, rng *rand.Rand) (times i
 		select {
 		case <-ctx.Done():
 			return times
-		case <-time.After(time.Second + time.Duration(rng.Int64N(int64(9*time.Second)))):
+		case <-time.After(minLife + time.Duration(rng.Int64N(int64(maxLife-minLife)))):
 		}
 		s.stop(syscall.SIGKILL)
 		times++
@@ -93,7 +97,7 @@ func (s *server) killAgainAndAgain(ctx context.Context, rng *rand.Rand) (times i
 }
 
 // runKgo runs the suite against a node and judges it.
-func runKgo(t *testing.T, broker string, records int, timeout time.Duration) {
+func runKgo(t *testing.T, broker string, records int, timeout time.Duration, allowList string, env ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout+time.Minute)
 	defer cancel()
@@ -102,8 +106,8 @@ func runKgo(t *testing.T, broker string, records int, timeout time.Duration) {
 		args = append(args, "-run", *kgoRun)
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, kgoPackage)...)
-	cmd.Env = append(os.Environ(), "KGO_SEEDS="+broker, "KGO_TEST_RF=1", "KGO_TEST_RECORDS="+strconv.Itoa(records))
+	cmd.Env = append(append(os.Environ(), env...), "KGO_SEEDS="+broker, "KGO_TEST_RF=1", "KGO_TEST_RECORDS="+strconv.Itoa(records))
 	start := time.Now()
-	runSuite(t, cmd, "allow/kgo.txt")
+	runSuite(t, cmd, allowList)
 	t.Logf("kgo's suite took %s", time.Since(start).Round(time.Second))
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,12 +16,11 @@ import (
 
 // server is the millrace program, as a process of its own, over one data directory.
 type server struct {
-	t    *testing.T
-	dir  string
-	args []string
-	addr string // host:port, the same over restarts
-
-	log *os.File
+	t       *testing.T
+	dir     string
+	args    []string
+	listens []string // PROTOCOL://HOST:PORT, each with its port after the first start
+	log     *os.File
 
 	mu    sync.Mutex // guards cmd and ended
 	cmd   *exec.Cmd  // nil while no process runs
@@ -54,11 +54,14 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// startServer starts the program on a free port; the test's end ends it. What it has
-// to say is printed if the test fails.
-func startServer(t *testing.T, args ...string) *server {
+// startServer starts the program with a listener per protocol, each on a free port of
+// localhost; the test's end ends it. What it has to say is printed if the test fails.
+func startServer(t *testing.T, protocols []string, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, dir: filepath.Join(t.TempDir(), "data"), args: args, addr: "127.0.0.1:0"}
+	s := &server{t: t, dir: filepath.Join(t.TempDir(), "data"), args: args}
+	for _, p := range protocols {
+		s.listens = append(s.listens, p+"://localhost:0")
+	}
 	var err error
 	if s.log, err = os.Create(filepath.Join(t.TempDir(), "log")); err != nil {
 		t.Fatal(err)
@@ -82,7 +85,11 @@ func (s *server) start() error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(path, append([]string{"server", "--data", s.dir, "--listen", s.addr}, s.args...)...)
+	args := append([]string{"server", "--data", s.dir, "--admin-listen", "none"}, s.args...)
+	for _, l := range s.listens {
+		args = append(args, "--listen", l)
+	}
+	cmd := exec.Command(path, args...)
 	said, err := s.run(cmd)
 	if err != nil {
 		return err
@@ -92,7 +99,7 @@ func (s *server) start() error {
 		line, err := in.ReadString('\n')
 		head.WriteString(line)
 		if _, rest, ok := strings.Cut(line, "listening on "); ok {
-			s.addr, _, _ = strings.Cut(rest, " ")
+			s.keepPorts(rest)
 			_, _ = s.log.WriteString(head.String())
 			go func() { _, _ = io.Copy(s.log, in) }() // ends with the process
 			return nil
@@ -102,6 +109,23 @@ func (s *server) start() error {
 			return fmt.Errorf("millrace server ended before it listened:\n%s", head.String())
 		}
 	}
+}
+
+// keepPorts makes the next start listen where this one does; said is what it says of
+// its listeners, "127.0.0.1:1234, 127.0.0.1:1235 for Kafka clients".
+func (s *server) keepPorts(said string) {
+	list, _, _ := strings.Cut(said, " for ")
+	for i, addr := range strings.Split(list, ", ") {
+		_, port, _ := net.SplitHostPort(addr)
+		protocol, _, _ := strings.Cut(s.listens[i], "://")
+		s.listens[i] = protocol + "://localhost:" + port
+	}
+}
+
+// addr is the address of the i-th listener.
+func (s *server) addr(i int) string {
+	_, addr, _ := strings.Cut(s.listens[i], "://localhost")
+	return "127.0.0.1" + addr
 }
 
 // run starts the process and returns what it writes; stop waits until all of that

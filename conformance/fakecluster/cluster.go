@@ -81,7 +81,7 @@ func (c *Cluster) start(cfg *config) error {
 	return c.populate(cfg, back.Addr())
 }
 
-// populate makes the topics and sets the configs that the options name.
+// populate makes the topics that the options name.
 func (c *Cluster) populate(cfg *config, addr string) error {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.Dialer(dialAlways(addr)))
 	if err != nil {

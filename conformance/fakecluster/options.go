@@ -1,7 +1,5 @@
 package fakecluster
 
-import "maps"
-
 // defaultPartitions is kfake's number for a topic that is created without saying
 // how many.
 const defaultPartitions = 10
@@ -10,8 +8,7 @@ const defaultPartitions = 10
 type Opt struct{ apply func(*config) }
 
 type config struct {
-	seeds   []seed
-	configs map[string]string
+	seeds []seed
 }
 
 type seed struct {
@@ -27,12 +24,6 @@ func SeedTopics(partitions int32, topics ...string) Opt {
 	return Opt{func(c *config) { c.seeds = append(c.seeds, seed{partitions, topics}) }}
 }
 
-// BrokerConfigs sets configs of the brokers, later calls over earlier ones.
-func BrokerConfigs(configs map[string]string) Opt {
-	return Opt{func(c *config) {
-		if c.configs == nil {
-			c.configs = make(map[string]string)
-		}
-		maps.Copy(c.configs, configs)
-	}}
-}
+// BrokerConfigs are configs of the brokers that a test wants. A node has no settings
+// for those of kfake; a test that depends on one is in ../allow/kfake.txt.
+func BrokerConfigs(map[string]string) Opt { return Opt{func(*config) {}} }

@@ -13,7 +13,7 @@ final class Steps {
         void run() throws Exception;
     }
 
-    /** Runs a step and prints "ok NAME" or "not ok NAME: reason"; the program goes on. */
+    /** Runs a step and prints "ok NAME" or "not ok NAME -- reason"; the program goes on. */
     static void step(String name, Step step) {
         try {
             step.run();
@@ -21,7 +21,7 @@ final class Steps {
         } catch (Throwable e) {
             failed = true;
             Throwable cause = e instanceof ExecutionException && e.getCause() != null ? e.getCause() : e;
-            System.out.println("not ok " + name + ": " + cause.toString().replace('\n', ' '));
+            System.out.println("not ok " + name + " -- " + cause.toString().replace('\n', ' '));
             cause.printStackTrace();
         }
     }

@@ -4,9 +4,16 @@
 const assert = require('node:assert');
 const { Kafka, logLevel, CompressionTypes, ConfigResourceTypes } = require('kafkajs');
 
+// The environment says how to connect.
+const security = process.env.SASL_MECHANISM ? {
+  ssl: { ca: [require('node:fs').readFileSync(process.env.SSL_CA)] },
+  sasl: { mechanism: process.env.SASL_MECHANISM.toLowerCase(), username: process.env.SASL_USER, password: process.env.SASL_PASSWORD },
+} : {};
+
 const kafka = new Kafka({
   clientId: 'millrace-conformance',
   brokers: [process.env.BROKER],
+  ...security,
   logLevel: logLevel.ERROR,
 });
 const topic = 'kafkajs-scenario';
