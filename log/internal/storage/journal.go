@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/millrace/millrace/internal/vfs"
 )
@@ -64,6 +65,7 @@ type journal struct {
 	spare  *journalFile // guarded by mu: filled and not used yet
 	made   int          // guarded by mu: files there are
 	wanted bool         // guarded by mu: the loop will need another file
+	failed time.Time    // guarded by mu: when there was no room for one
 }
 
 // journalFile is a file of a fixed size.

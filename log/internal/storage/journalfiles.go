@@ -3,6 +3,7 @@ package storage
 import (
 	"fmt"
 	"syscall"
+	"time"
 
 	"github.com/millrace/millrace/internal/vfs"
 )
@@ -10,10 +11,13 @@ import (
 // Journal files are made in the background, one before it is needed: filling one
 // takes as long as many rounds.
 
+// fileRetry is how long a disk without room for a file is left alone.
+const fileRetry = 10 * time.Second
+
 // want asks for a file, unless there are enough.
 func (j *journal) want() {
 	j.mu.Lock()
-	wanted := j.spare == nil && !j.wanted && j.made < j.d.o.JournalFiles
+	wanted := j.spare == nil && !j.wanted && j.made < j.d.o.JournalFiles && (j.failed.IsZero() || time.Since(j.failed) >= fileRetry)
 	j.wanted = j.wanted || wanted
 	j.mu.Unlock()
 	if wanted {
@@ -61,6 +65,7 @@ func (j *journal) provide() {
 		j.spare = f
 	} else {
 		j.made--
+		j.failed = time.Now()
 	}
 	j.mu.Unlock()
 	if err != nil && !isFull(err) {

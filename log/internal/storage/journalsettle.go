@@ -22,6 +22,7 @@ type settler struct {
 	done chan struct{}
 
 	starved atomic.Bool // the commit loop waits for a file to become void
+	paused  bool        // of the loop: it waited at the last turn, too, with nothing new for it
 }
 
 // settleParallel bounds the segments that are synced at once: more of them are
@@ -99,10 +100,21 @@ func (s *settler) turn(now time.Time) (lagging bool) {
 			needed = min(needed, round)
 		}
 	}
-	if was := s.j.needed.Swap(needed); was < needed && s.starved.Swap(false) {
-		s.d.commit.poke()
-	}
+	s.feed(s.j.needed.Swap(needed) < needed)
 	return lagging
+}
+
+// feed has the commit loop look again if it waits for a file: at once if there is
+// something new, else after a pause, for what is new may have come just before the
+// loop said that it waits.
+func (s *settler) feed(news bool) {
+	waits := s.starved.Load()
+	if waits && (news || s.paused) {
+		s.starved.Store(false)
+		s.d.commit.poke()
+		waits = false
+	}
+	s.paused = waits
 }
 
 // settleDue reports whether the log's segments are to be synced now.
