@@ -89,6 +89,9 @@ type Log struct {
 	broken        error // why the log takes no more calls: closed, damaged
 }
 
+// ID is the partition that the log holds.
+func (l *Log) ID() TopicPartition { return l.id }
+
 // Recovery is what opening the log found.
 func (l *Log) Recovery() Recovery { return l.recovery }
 

@@ -33,6 +33,9 @@ func (d *Disk) OpenLog(topicID [16]byte, partition int32, c Config) (*Log, error
 	return l, nil
 }
 
+// Logs are the logs that are open, ordered.
+func (d *Disk) Logs() []*Log { return d.openLogs() }
+
 // reserve makes sure that one caller at a time deals with a partition that is not
 // open.
 func (d *Disk) reserve(id TopicPartition) error {
