@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/millrace/millrace/log/internal/acl"
+	"github.com/millrace/millrace/log/internal/coord"
 	"github.com/millrace/millrace/log/internal/meta"
 	"github.com/millrace/millrace/log/internal/replica"
 	"github.com/millrace/millrace/log/internal/txn"
@@ -37,6 +38,10 @@ func init() {
 			{11, "clients that know TRANSACTION_ABORTABLE (KIP-890)"},
 			{12, "transaction version 2: producing adds the partition to the transaction"},
 			{13, "topics by id alone"},
+		},
+		deviations: []string{
+			"Records are not decompressed to be checked, but where the topic is compacted (keys) or bounds its oldest timestamp; a batch's header, checksum and counts always are. What is wrong inside of a batch is found by its readers.",
+			"There is one batch for each partition, as every client sends it.",
 		},
 	}, produce)
 }
@@ -182,10 +187,11 @@ func (c *call) append(ctx context.Context, req *kmsg.ProduceRequest, t *meta.Top
 	pending, err := p.Start(ctx, rp.Records, replica.AppendOptions{
 		Origin: replica.FromClient, Acks: replica.Acks(req.Acks), LeaderEpoch: noEpoch,
 	})
-	if err == nil {
-		c.countProduced(t, batch, len(rp.Records))
+	if err != nil {
+		return nil, inconsistent(rp.Records, batch, err)
 	}
-	return pending, err
+	c.countProduced(t, batch, len(rp.Records))
+	return pending, nil
 }
 
 // notAdmitted translates what the transaction coordinator says into what a producer
@@ -230,9 +236,7 @@ func failProduce(pp *kmsg.ProduceResponseTopicPartition, version int16, err erro
 	}
 	pp.BaseOffset = -1
 	pp.ErrorCode, pp.ErrorMessage = refusal(err)
-	if pp.ErrorCode == kerr.TransactionAbortable.Code && version < 11 {
-		pp.ErrorCode = kerr.InvalidTxnState.Code
-	}
+	pp.ErrorCode = coord.CodeFor(keyProduce, version, pp.ErrorCode)
 }
 
 // firstFailure is the error of a Produce that nobody waits for.

@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/millrace/millrace/log/internal/acl"
+	"github.com/millrace/millrace/log/internal/coord"
 	"github.com/millrace/millrace/log/internal/meta"
 	"github.com/millrace/millrace/log/internal/replica"
 )
@@ -148,6 +149,7 @@ func (f *fetching) fail(part *fetchPart, err error) {
 	f.bytes -= len(r.RecordBatches)
 	*r = newFetchResponsePartition(r.Partition)
 	r.ErrorCode, _ = refusal(err)
+	r.ErrorCode = coord.CodeFor(keyFetch, f.req.Version, r.ErrorCode)
 	part.led = nil
 	f.settled = true
 }

@@ -30,8 +30,18 @@ func deleteTopics(ctx context.Context, c *call, req *kmsg.DeleteTopicsRequest) (
 	resp := req.ResponseKind().(*kmsg.DeleteTopicsResponse)
 	resp.Topics = []kmsg.DeleteTopicsResponseTopic{}
 	var change meta.DeleteTopics
-	for _, ref := range namedIn(req) {
-		if rt, denied := c.refuseDeletion(ref); denied {
+	refs := namedIn(req)
+	count := map[meta.TopicRef]int{}
+	for _, ref := range refs {
+		count[ref]++
+	}
+	for _, ref := range refs {
+		if rt, bad := unclear(ref, count); bad {
+			if count[ref] > 0 { // one answer is enough
+				resp.Topics = append(resp.Topics, rt)
+			}
+			count[ref] = 0
+		} else if rt, denied := c.refuseDeletion(ref); denied {
 			resp.Topics = append(resp.Topics, rt)
 		} else {
 			change.Topics = append(change.Topics, ref)
@@ -80,6 +90,28 @@ func (c *call) refuseDeletion(ref meta.TopicRef) (rt kmsg.DeleteTopicsResponseTo
 	}
 	if rt.TopicID = ref.ID; c.sees(acl.Describe, acl.Topic, t.Name) {
 		rt.Topic = &t.Name
+	}
+	return rt, true
+}
+
+// unclear refuses a reference that names a topic in two ways, or in none, or that is
+// there more than once; count is how often each is.
+func unclear(ref meta.TopicRef, count map[meta.TopicRef]int) (rt kmsg.DeleteTopicsResponseTopic, bad bool) {
+	var why string
+	switch {
+	case ref.Name != "" && !ref.ID.IsZero():
+		why = "give a topic's name or its id, not both"
+	case ref == meta.TopicRef{}:
+		why = "give a topic's name or its id"
+	case count[ref] != 1:
+		why = "the topic is named more than once"
+	default:
+		return rt, false
+	}
+	rt = kmsg.NewDeleteTopicsResponseTopic()
+	rt.TopicID, rt.ErrorCode, rt.ErrorMessage = ref.ID, kerr.InvalidRequest.Code, &why
+	if rt.Topic = &ref.Name; ref.Name == "" && !ref.ID.IsZero() {
+		rt.Topic = nil
 	}
 	return rt, true
 }

@@ -21,15 +21,17 @@ func init() {
 			{1, "throttle time"},
 			{2, "PRODUCER_FENCED instead of INVALID_PRODUCER_EPOCH"},
 			{3, "flexible"},
-			{4, "many transactions, or only asking; between brokers (KIP-890)"},
+			{4, "many transactions, or only asking; for who may act on the cluster, as brokers may (KIP-890)"},
 			{5, "clients that know TRANSACTION_ABORTABLE"},
 		},
-		deviations: []string{"Versions 4 and 5 are what brokers say to each other: they are refused with CLUSTER_AUTHORIZATION_FAILED."},
 	}, addPartitionsToTxn)
 }
 
 func addPartitionsToTxn(ctx context.Context, c *call, req *kmsg.AddPartitionsToTxnRequest) (kmsg.Response, error) {
 	if req.Version >= 4 {
+		if c.allowedOnCluster(acl.ClusterAction) {
+			return c.transactions(ctx, req)
+		}
 		resp := req.ResponseKind().(*kmsg.AddPartitionsToTxnResponse)
 		resp.ErrorCode = kerr.ClusterAuthorizationFailed.Code
 		resp.Transactions = []kmsg.AddPartitionsToTxnResponseTransaction{}

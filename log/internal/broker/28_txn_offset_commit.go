@@ -82,11 +82,8 @@ func refuseTxnOffsetCommit(req *kmsg.TxnOffsetCommitRequest, err error) (kmsg.Re
 	if !errors.As(err, &code) {
 		return nil, err
 	}
-	if code == kerr.TransactionAbortable && req.Version < 4 {
-		code = kerr.InvalidTxnState
-	}
 	if code == kerr.ProducerFenced {
-		code = kerr.InvalidProducerEpoch
+		code = kerr.InvalidProducerEpoch // in every version, as in Kafka
 	}
 	resp := req.ResponseKind().(*kmsg.TxnOffsetCommitResponse)
 	resp.Topics = []kmsg.TxnOffsetCommitResponseTopic{}
@@ -96,7 +93,7 @@ func refuseTxnOffsetCommit(req *kmsg.TxnOffsetCommitRequest, err error) (kmsg.Re
 		pt.Partitions = []kmsg.TxnOffsetCommitResponseTopicPartition{}
 		for _, rp := range rt.Partitions {
 			pp := kmsg.NewTxnOffsetCommitResponseTopicPartition()
-			pp.Partition, pp.ErrorCode = rp.Partition, code.Code
+			pp.Partition, pp.ErrorCode = rp.Partition, coord.CodeFor(req.Key(), req.Version, code.Code)
 			pt.Partitions = append(pt.Partitions, pp)
 		}
 		resp.Topics = append(resp.Topics, pt)

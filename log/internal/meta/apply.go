@@ -138,6 +138,9 @@ func (b *batch) applyTopic(r *TopicRecord) error {
 	}
 	b.put(t)
 	b.names = b.names.set(r.Name, r.ID)
+	if key, ok := alikeKey(r.Name); ok {
+		b.alike = b.alike.set(key, r.ID)
+	}
 	return nil
 }
 
@@ -151,6 +154,9 @@ func (b *batch) applyTopicRemoval(r *TopicRemoval) error {
 		b.partitions -= len(t.Partitions)
 		b.topics = b.topics.remove(r.ID)
 		b.names = b.names.remove(t.Name)
+		if key, ok := alikeKey(t.Name); ok {
+			b.alike = b.alike.remove(key)
+		}
 		delete(b.own, r.ID)
 	}
 	b.removals = b.removals.set(r.ID, b.removed)

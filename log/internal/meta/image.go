@@ -19,6 +19,7 @@ type Image struct {
 	brokers  tree[int32, *Broker]
 	topics   tree[ID, *Topic]
 	names    tree[string, ID] // derived from topics
+	alike    tree[string, ID] // likewise, of names with '.' or '_', by name with all of them '_'
 	configs  tree[configKey, *Config]
 	blocks   *ProducerIDBlock
 	quotas   *quota.Table
@@ -83,6 +84,7 @@ func NewImage() *Image {
 		brokers:     newTree[int32, *Broker](cmp.Compare),
 		topics:      newTree[ID, *Topic](compareIDs),
 		names:       newTree[string, ID](cmp.Compare),
+		alike:       newTree[string, ID](cmp.Compare),
 		configs:     newTree[configKey, *Config](compareConfigKeys),
 		acls:        newACLSet(),
 		credentials: newTree[credentialKey, *ScramCredential](compareCredentialKeys),

@@ -2,6 +2,7 @@ package meta
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -33,6 +34,11 @@ func (c *Controller) createTopic(t NewTopic, internal bool) (ID, []Record, error
 	}
 	if old := c.image.TopicByName(t.Name); old != nil {
 		return ID{}, nil, refuse(kerr.TopicAlreadyExists, "topic %q exists, with id %s", t.Name, old.ID)
+	}
+	if key, ok := alikeKey(t.Name); ok {
+		if id, taken := c.image.alike.get(key); taken {
+			return ID{}, nil, refuse(kerr.InvalidTopicException, "topic %q is too much like %q: '.' and '_' count as the same", t.Name, c.image.Topic(id).Name)
+		}
 	}
 	assignments, err := c.assignmentsOf(t)
 	if err != nil {
@@ -76,10 +82,16 @@ func checkTopicName(name string) error {
 	return nil
 }
 
+// alikeKey is what names have in common that Kafka takes for too much alike, since its
+// metrics write both '.' and '_' as '_'. A name that has neither is like no other.
+func alikeKey(name string) (string, bool) {
+	return strings.ReplaceAll(name, ".", "_"), strings.ContainsAny(name, "._")
+}
+
 // assignmentsOf are the nodes of each partition of a new topic.
 func (c *Controller) assignmentsOf(t NewTopic) ([][]int32, error) {
 	if len(t.Assignments) > 0 {
-		if t.Partitions > 0 || t.ReplicationFactor > 0 {
+		if t.Partitions != -1 || t.ReplicationFactor != -1 {
 			return nil, refuse(kerr.InvalidRequest, "topic %q: give assignments, or numbers of partitions and replicas, not both", t.Name)
 		}
 		return t.Assignments, c.checkAssignments(t.Name, t.Assignments)

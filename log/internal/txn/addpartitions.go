@@ -5,11 +5,15 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/internal/coord"
 )
 
 // AddPartitionsToTxn, versions 0-5. 2: PRODUCER_FENCED is an error of its own. 4:
 // several transactions in one request, with the option to verify only; brokers send
 // it on behalf of producers (KIP-890). 5: TRANSACTION_ABORTABLE.
+
+const addPartitionsKey = 24
 
 func (c *Coordinator) addPartitions(ctx context.Context, req *kmsg.AddPartitionsToTxnRequest) (kmsg.Response, error) {
 	resp := req.ResponseKind().(*kmsg.AddPartitionsToTxnResponse)
@@ -77,10 +81,7 @@ func (c *Coordinator) addKnown(ctx context.Context, add Add, version int16) (Add
 		return codes, nil
 	}
 	for i, code := range codes {
-		codes[i] = addCode(version, 2, code)
-		if code == kerr.TransactionAbortable.Code && version < 5 {
-			codes[i] = kerr.InvalidTxnState.Code
-		}
+		codes[i] = coord.CodeFor(addPartitionsKey, version, code)
 	}
 	return codes, err
 }

@@ -91,22 +91,13 @@ func (c *Coordinator) addOffsets(ctx context.Context, req *kmsg.AddOffsetsToTxnR
 		ProducerEpoch: req.ProducerEpoch, Partitions: []TopicPartition{p}, Version: 1})
 	switch err := err.(type) {
 	case nil:
-		resp.ErrorCode = addCode(req.Version, 2, codes[0])
+		resp.ErrorCode = coord.CodeFor(req.Key(), req.Version, codes[0])
 	case *kerr.Error:
 		resp.ErrorCode = err.Code
 	default:
 		return nil, err
 	}
 	return resp, nil
-}
-
-// addCode is an error code of an Add for a client that knows PRODUCER_FENCED from
-// version since on.
-func addCode(version, since, code int16) int16 {
-	if code == kerr.ProducerFenced.Code && version < since {
-		return kerr.InvalidProducerEpoch.Code
-	}
-	return code
 }
 
 // describe asks every core for its own and keeps the order of the request.

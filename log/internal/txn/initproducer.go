@@ -124,24 +124,14 @@ func (c *Core) replyError(t *transaction, r coord.Request, err error) {
 	case *kmsg.InitProducerIDRequest:
 		resp := req.ResponseKind().(*kmsg.InitProducerIDResponse)
 		resp.ProducerID, resp.ProducerEpoch = none, none
-		resp.ErrorCode = fencedSince(4, req.Version, err)
+		resp.ErrorCode = coord.CodeFor(req.Key(), req.Version, code(err))
 		c.reply(t, r.ID, resp)
 	case *kmsg.EndTxnRequest:
 		resp := req.ResponseKind().(*kmsg.EndTxnResponse)
 		resp.ProducerID, resp.ProducerEpoch = none, none
-		resp.ErrorCode = fencedSince(2, req.Version, err)
+		resp.ErrorCode = coord.CodeFor(req.Key(), req.Version, code(err))
 		c.reply(t, r.ID, resp)
 	}
-}
-
-// fencedSince is the error's code for a client of this version: before PRODUCER_FENCED
-// had a code of its own, INVALID_PRODUCER_EPOCH stood for it, and clients of that time
-// fail on a code that they do not know.
-func fencedSince(since, version int16, err error) int16 {
-	if err == kerr.ProducerFenced && version < since {
-		return kerr.InvalidProducerEpoch.Code
-	}
-	return code(err)
 }
 
 func text(s *string) string {
