@@ -3,7 +3,6 @@ package acl
 import (
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // Subject is who asks.
@@ -187,15 +186,4 @@ func (r *rules) allowsOne(d *denials) bool {
 		}
 	}
 	return false
-}
-
-// ParseSuperUsers splits Kafka's notation: principals separated by semicolons.
-func ParseSuperUsers(s string) []string {
-	var users []string
-	for u := range strings.SplitSeq(s, ";") {
-		if u = strings.TrimSpace(u); u != "" {
-			users = append(users, u)
-		}
-	}
-	return users
 }
