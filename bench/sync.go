@@ -58,9 +58,9 @@ func syncRounds(ctx context.Context, b *bed) (err error) {
 		sizes = []int{1, 10, 50}
 	}
 	for _, partitions := range sizes {
-		rounds := 200
+		rounds := 100
 		if partitions > 100 {
-			rounds = 60
+			rounds = 40
 		}
 		if b.quick {
 			rounds = 3

@@ -3,6 +3,7 @@ package storage
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,8 +57,9 @@ type journal struct {
 	live    map[TopicPartition]uint64 // the last round that has an entry of a log
 	broken  bool                      // overwriting failed for lack of space: not to be used
 	staying bool                      // rounds go to the journal
+	begins  []uint64                  // the first rounds in the files used last, the active one at the end
 
-	begin  atomic.Uint64 // the first round in the active file
+	due    atomic.Uint64 // the segments of rounds below it are to be synced now
 	done   atomic.Uint64 // the last round whose effect on its logs is complete
 	needed atomic.Uint64 // no log needs a round below it; set by the settler
 
@@ -179,18 +181,26 @@ func (j *journal) next() bool {
 	f := j.void()
 	if f == nil {
 		if f = j.takeSpare(); f == nil {
+			j.due.Store(j.round + 1)
+			j.d.settle.poke()
 			return false
 		}
 	}
 	f.pos = journalPage
 	j.active = f
-	j.begin.Store(j.round + 1)
+	// Half of the files may wait: the longer, the more rounds one sync of a segment
+	// serves. The others are due, so that there is always one to go on with.
+	j.begins = append(j.begins, j.round+1)
+	if wait := j.d.o.JournalFiles / 2; len(j.begins) > wait {
+		j.begins = slices.Clone(j.begins[len(j.begins)-wait:])
+		j.due.Store(max(j.due.Load(), j.begins[0]))
+		j.d.settle.poke()
+	}
 	for id, round := range j.live {
 		if round < j.oldest {
 			delete(j.live, id)
 		}
 	}
-	j.d.settle.poke() // the segments of the file before are due now
 	return true
 }
 

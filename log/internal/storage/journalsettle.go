@@ -7,8 +7,8 @@ import (
 )
 
 // settler syncs the segments of what is durable in the journal alone, so that the
-// journal can be overwritten and replay stays short. A log's turn comes when its
-// oldest entry stands in a file that is full, when that is older than
+// journal can be overwritten and replay stays short. A log's turn comes when half of
+// the journal has been written since its oldest entry, when that is older than
 // Options.JournalAge, and when somebody wants the log synced (a checkpoint, a
 // finished segment) while rounds go to the journal. It also makes journal files.
 //
@@ -78,13 +78,13 @@ func (s *settler) loop() {
 // turn syncs what is due and finds the oldest round that is still needed. It
 // reports whether something else will be due.
 func (s *settler) turn(now time.Time) (lagging bool) {
-	begin := s.j.begin.Load()
+	below := s.j.due.Load()
 	if s.starved.Load() {
-		begin = math.MaxUint64 // not even the active file may be needed
+		below = math.MaxUint64 // not even the active file may be needed
 	}
 	var due []func() error
 	for _, l := range s.d.openLogs() {
-		if l.settleDue(begin, now.Add(-s.d.o.JournalAge)) {
+		if l.settleDue(below, now.Add(-s.d.o.JournalAge)) {
 			due = append(due, l.settleNow)
 		}
 	}
@@ -118,10 +118,10 @@ func (s *settler) feed(news bool) {
 }
 
 // settleDue reports whether the log's segments are to be synced now.
-func (l *Log) settleDue(begin uint64, since time.Time) bool {
+func (l *Log) settleDue(below uint64, since time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.syncWanted || l.journalRound > 0 && (l.journalRound < begin || l.journalAt.Before(since))
+	return l.syncWanted || l.journalRound > 0 && (l.journalRound < below || l.journalAt.Before(since))
 }
 
 // journalLag is the oldest round that has what no synced segment has, 0 for none.
