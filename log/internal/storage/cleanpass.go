@@ -291,7 +291,7 @@ func (p *cleanPass) each(s *segment, f func(pos int64, h *record.Header, marker 
 			return nil
 		}
 		if err == nil {
-			p.batch, err = sc.bytes(pos, h.Size(), p.batch)
+			p.batch, err = sc.bytes(pos, h.Size())
 		}
 		if err == nil {
 			p.stats.ReadBytes += int64(h.Size())

@@ -57,6 +57,10 @@ func goldenFiles() []goldenFile {
 		{"txnindex", kindAborted, x.appendAborted(nil), d(func(d *decoder) { newSegmentIndex().readAborted(d) })},
 		{"snapshot", kindProducers, producers.encode(s.end), func(p []byte) error { _, _, err := decodeProducers(p); return err }},
 	}
+	swap := swapManifest{base: 1000, end: 1900, size: 35000, replaced: []int64{1210, 1400}}
+	files = append(files,
+		goldenFile{"swap", kindSwap, swap.encode(), func(p []byte) error { _, err := decodeSwap(p); return err }},
+		goldenFile{"cleaner", kindCleaner, encodeDirty(1900), d(func(d *decoder) { d.i64() })})
 	for i := range files {
 		files[i].bytes = appendFrame(nil, files[i].kind, files[i].bytes)
 	}

@@ -110,6 +110,9 @@ func FuzzCaches(f *testing.F) {
 		if id, err := decodeNode(payload); err == nil && !bytes.Equal(encodeNode(id), payload) {
 			t.Fatal("node")
 		}
+		if m, err := decodeSwap(payload); err == nil && !bytes.Equal(m.encode(), payload) {
+			t.Fatal("swap")
+		}
 		d := decoder{b: payload}
 		x := newSegmentIndex()
 		x.readOffsets(&d, 1<<30)

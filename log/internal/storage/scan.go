@@ -26,6 +26,7 @@ type scanner struct {
 
 	buf   []byte // what was read of the file, ahead of pos
 	bufAt int64  // position of buf[0]
+	spare []byte // a batch that is not whole in buf, see bytes
 }
 
 const scanBuffer = 256 << 10
@@ -89,20 +90,20 @@ func (s *scanner) batch() (h record.Header, marker record.Control, err error) {
 	return h, marker, nil
 }
 
-// bytes is the batch at a position that batch has just read, in the scanner's memory
-// or, if it is not all there, in buf, which grows. It is valid until the next call.
-func (s *scanner) bytes(pos int64, size int, buf []byte) ([]byte, error) {
+// bytes is the batch at a position that batch has just read, in the scanner's memory:
+// it is valid until the next call.
+func (s *scanner) bytes(pos int64, size int) ([]byte, error) {
 	if pos >= s.bufAt && pos+int64(size) <= s.bufAt+int64(len(s.buf)) {
 		return s.buf[pos-s.bufAt:][:size:size], nil
 	}
-	buf = slices.Grow(buf[:0], size)[:size]
-	if n, err := s.f.ReadAt(buf, pos); n < size {
+	s.spare = slices.Grow(s.spare[:0], size)[:size]
+	if n, err := s.f.ReadAt(s.spare, pos); n < size {
 		if err == nil || err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
 		return nil, err
 	}
-	return buf, nil
+	return s.spare, nil
 }
 
 func (s *scanner) checksum(h *record.Header) error {
