@@ -42,9 +42,9 @@ func (b *Broker) admit(nc net.Conn, how *Listener) {
 		defer b.connections.leave()
 		defer b.addresses.leave(caller.Host)
 		if wait := b.quotas.Admit(b.image().Quotas(), quota.ConnectionCreationRate, caller.client(), 1); wait > 0 {
-			b.keepOut(nc, wait)
 			counts.tooOften.Add(1)
 			b.report(&caller, errTooOften)
+			b.keepOut(nc, wait)
 			return
 		}
 		counts.accepted.Add(1)

@@ -155,7 +155,7 @@ func (b *Broker) report(caller *Caller, err error) {
 	if !ok {
 		return
 	}
-	args := []any{"error", err, "principal", caller.Principal, "client_id", caller.ClientID, "client", caller.Host, "listener", caller.Listener}
+	args := []any{"error", err, "principal", caller.Principal, "client_id", short(caller.ClientID), "client", caller.Host, "listener", caller.Listener}
 	if suppressed > 0 {
 		args = append(args, "suppressed", suppressed)
 	}

@@ -60,7 +60,9 @@ type conn struct {
 	requests chan frame
 	replies  chan reply
 
-	mute   mute // neither the reader nor the worker begins anything meanwhile
+	mute   mute          // neither the reader nor the worker begins anything meanwhile
+	slow   atomic.Bool   // the last request was throttled
+	took   chan struct{} // of capacity 1: the worker has taken a frame
 	counts *listenerStats
 
 	// handling ends when nobody can want an answer any more: the peer is gone or the
@@ -99,8 +101,8 @@ func (b *Broker) serveConn(nc net.Conn, caller Caller, how *Listener) {
 	c := &conn{
 		b: b, how: how, nc: nc, counts: b.stats.listener(caller.Listener),
 		login: b.newLogin(how), progress: make(chan loginProgress, 1), arriveBy: time.Now().Add(b.opts.Limits.Arrival),
-		requests: make(chan frame, b.opts.Limits.Pipelined),
-		replies:  make(chan reply, b.opts.Limits.Pipelined),
+		requests: make(chan frame, b.opts.Limits.Pipelined), took: make(chan struct{}, 1),
+		replies: make(chan reply, b.opts.Limits.Pipelined),
 	}
 	c.caller.Store(&caller)
 	c.stranger = c.login != nil
@@ -143,7 +145,7 @@ func (c *conn) read() {
 	defer close(c.requests)
 	defer c.stopHandling()
 	for {
-		c.mute.wait(c.replying.Done(), c.b.open.Done())
+		c.pace()
 		f, err := c.readFrame()
 		if err != nil {
 			if !c.over(err) {
@@ -158,6 +160,22 @@ func (c *conn) read() {
 			return
 		}
 		if c.stranger && !c.awaitLogin() {
+			return
+		}
+	}
+}
+
+// pace keeps the reader from reading while the connection is mute, and from reading
+// ahead of the worker while it is throttled: frames that wait half a minute for their
+// turn would hold the memory that everybody's requests share.
+func (c *conn) pace() {
+	c.mute.wait(c.replying.Done(), c.b.open.Done())
+	for c.slow.Load() && len(c.requests) > 0 {
+		select {
+		case <-c.took:
+		case <-c.replying.Done():
+			return
+		case <-c.b.open.Done():
 			return
 		}
 	}
@@ -268,6 +286,10 @@ func (c *conn) work() {
 	defer close(c.replies)
 	over := false
 	for f := range c.requests {
+		select {
+		case c.took <- struct{}{}:
+		default:
+		}
 		c.mute.wait(c.replying.Done(), c.b.open.Done())
 		if over || c.replying.Err() != nil {
 			f.loan.release()
@@ -329,6 +351,7 @@ func (c *conn) handle(f frame) (reply, error) {
 		c.entered(caller.ClientID)
 	}
 	c.mute.add(r.call.delay)
+	c.slow.Store(r.call.delay > 0)
 	return r, nil
 }
 

@@ -192,6 +192,15 @@ func subjectOf(req kmsg.Request) string {
 // maxText is how much of a client's text a log line repeats.
 const maxText = 256
 
+// short is a client's text as far as a log line repeats it, and as far as it is
+// remembered: a name in a request may be as long as the request.
+func short(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return strings.Clone(s[:maxText]) + "..."
+}
+
 // text is a field for people to read; "" where it says nothing.
 func text(v reflect.Value) string {
 	for v.Kind() == reflect.Pointer {
@@ -202,11 +211,7 @@ func text(v reflect.Value) string {
 	}
 	switch v.Kind() {
 	case reflect.String:
-		s := v.String()
-		if len(s) > maxText {
-			s = s[:maxText] + "..."
-		}
-		return s
+		return short(v.String())
 	case reflect.Int32, reflect.Int64, reflect.Int16, reflect.Int8:
 		return strconv.FormatInt(v.Int(), 10)
 	case reflect.Array:

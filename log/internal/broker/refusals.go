@@ -26,7 +26,7 @@ var expected = codes(
 // the right to, records that are damaged or too large, a disk or a program that fails.
 var alarming = codes(
 	kerr.UnknownServerError, kerr.CorruptMessage, kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp,
-	kerr.KafkaStorageError, kerr.LogDirNotFound, kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend,
+	kerr.KafkaStorageError, kerr.LogDirNotFound,
 	kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.UnsupportedCompressionType, kerr.UnsupportedForMessageFormat,
 	kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.TransactionalIDAuthorizationFailed,
 	kerr.DelegationTokenAuthorizationFailed, kerr.SaslAuthenticationFailed, kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState,
@@ -135,7 +135,8 @@ func (c *call) refuse(resp kmsg.Response, f fault) {
 		return
 	}
 	who := c.caller
-	suppressed, ok := c.refusals.allow(refusalKey{who.Host, who.ClientID, who.Principal, resp.Key(), f.code}, time.Now())
+	clientID := short(who.ClientID)
+	suppressed, ok := c.refusals.allow(refusalKey{who.Host, clientID, short(who.Principal), resp.Key(), f.code}, time.Now())
 	if !ok {
 		return
 	}
@@ -152,7 +153,7 @@ func (c *call) refuse(resp kmsg.Response, f fault) {
 	add("about", about)
 	add("reason", f.reason)
 	add("principal", who.Principal)
-	add("client_id", who.ClientID)
+	add("client_id", clientID)
 	add("client", who.Host)
 	add("listener", who.Listener)
 	if f.count > 1 {

@@ -20,7 +20,7 @@ import (
 
 // client is who the caller is to quotas.
 func (c *Caller) client() quota.Client {
-	return quota.Client{User: strings.TrimPrefix(c.Principal, "User:"), ID: c.ClientID, IP: c.Host}
+	return quota.NewClient(strings.TrimPrefix(c.Principal, "User:"), c.ClientID, c.Host)
 }
 
 // charge books what the request has used so far, worked being the time that its

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,6 +107,49 @@ func TestThrottledConnectionsAreMuted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestThrottledClientsHoldLittle pipelines many requests behind one that was throttled:
+// they are not read ahead, or their frames would hold the memory that all share for as
+// long as the client has to wait.
+func TestThrottledClientsHoldLittle(t *testing.T) {
+	var at []time.Time
+	outside, _ := testBroker(t, Limits{}, producing(12_000, &at))
+	setQuota(t, outside, quota.ProducerByteRate, 1000)
+	synctest.Test(t, func(t *testing.T) {
+		b := again(outside)
+		client, server := net.Pipe()
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			b.serveConn(server, Caller{Principal: anonymous, Listener: "TEST"}, &Listener{Name: "TEST"})
+		}()
+		w := &wire{t, client}
+		w.send(frameOf(produceAcks(1), 0))
+		w.receive()
+		var sent atomic.Int32
+		go func() {
+			for range 30 {
+				if _, err := w.Write(frameOf(produceAcks(0), 1)); err != nil {
+					return
+				}
+				sent.Add(1)
+			}
+		}()
+		for range 5 {
+			time.Sleep(12 * time.Second)
+			synctest.Wait()
+			if ahead := int(sent.Load()) + 1 - len(at); ahead > 3 {
+				t.Errorf("%d requests were handled and %d more read", len(at), ahead)
+			}
+		}
+		if len(at) < 5 {
+			t.Errorf("%d requests were handled in a minute", len(at))
+		}
+		_ = client.Close()
+		b.Drain(t.Context())
+		<-served
+	})
 }
 
 // TestThrottledSessionsWait calls in the process: the call returns when the time is

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Client is who asks.
@@ -14,6 +15,18 @@ type Client struct {
 	ID string
 	// IP is the address it comes from, as netip.Addr prints it.
 	IP string
+}
+
+// NewClient is a Client whose names are cut where they are longer than any that a
+// quota can be for, so that remembering one takes a bounded memory.
+func NewClient(user, id, ip string) Client {
+	cut := func(s string) string {
+		if len(s) > maxName+1 {
+			return strings.Clone(s[:maxName+1])
+		}
+		return s
+	}
+	return Client{User: cut(user), ID: cut(id), IP: cut(ip)}
 }
 
 // Table is all quotas that are set: immutable. nil is the table without any. Any

@@ -77,6 +77,19 @@ func TestOthersHaveNoQuota(t *testing.T) {
 	}
 }
 
+// TestLongNames has clients whose names begin as a quota's name does, which is as long
+// as names of quotas get.
+func TestLongNames(t *testing.T) {
+	longest := strings.Repeat("x", maxName)
+	table := (*Table)(nil).With(Change{Entity: Entity{ClientID: Named(longest)}, Key: ProducerByteRate, Value: 1})
+	for id, want := range map[string]bool{longest: true, longest + "y": false, longest + strings.Repeat("y", 1<<20): false} {
+		c := NewClient("u", id, "::1")
+		if _, _, ok := table.Find(ProducerByteRate, c); ok != want || len(c.ID) > maxName+1 {
+			t.Errorf("a client id of %d bytes has %d, limited: %v", len(id), len(c.ID), ok)
+		}
+	}
+}
+
 func TestChecks(t *testing.T) {
 	user, ip := Entity{User: Named("ada")}, Entity{IP: Named("::1")}
 	for _, e := range []Entity{user, ip, {User: Default, ClientID: Named("a")}, {IP: Default}, {ClientID: Default}} {
