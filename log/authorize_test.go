@@ -389,6 +389,18 @@ func TestACLRequestsRefused(t *testing.T) {
 	}
 }
 
+// TestWhatIsAllowedIsLogged at level debug.
+func TestWhatIsAllowedIsLogged(t *testing.T) {
+	var logged lockedBuffer
+	n, _ := newNode(t, authorized, func(o *Options) {
+		o.Logger = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	(&rights{t: t, node: n}).ask("User:root", kmsg.NewPtrDescribeLogDirsRequest())
+	if want := `msg="access allowed" principal=User:root host=10.1.2.3 operation=DESCRIBE resource=CLUSTER name=kafka-cluster request=DescribeLogDirs`; !strings.Contains(logged.String(), want) {
+		t.Errorf("the log does not say %s:\n%s", want, logged.String())
+	}
+}
+
 // TestDenialsAreLogged, once for each, and thinned out when there are many.
 func TestDenialsAreLogged(t *testing.T) {
 	var logged lockedBuffer

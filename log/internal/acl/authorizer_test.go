@@ -256,6 +256,52 @@ func TestAuthorizerAgainstModel(t *testing.T) {
 	}
 }
 
+// naiveOnAny is KIP-679 as Kafka's interface documents it: what is allowed, less what is
+// denied as a whole.
+func naiveOnAny(entries []Entry, s Subject, op Operation, kind ResourceType) bool {
+	var mine []Entry
+	for _, e := range entries {
+		if e.Resource == kind && (e.Principal == s.Principal || e.Principal == "User:*") && (e.Host == "*" || e.Host == s.Host) &&
+			(e.Operation == op || e.Operation == AllOperations) {
+			mine = append(mine, e)
+		}
+	}
+	denied := func(name string, pattern PatternType) bool {
+		return slices.ContainsFunc(mine, func(e Entry) bool {
+			return e.Permission == Deny && (e.Pattern == Literal && (e.Name == "*" || pattern == Literal && e.Name == name) ||
+				e.Pattern == Prefixed && name != "" && strings.HasPrefix(name, e.Name))
+		})
+	}
+	return slices.ContainsFunc(mine, func(e Entry) bool {
+		if e.Permission == Allow && e.Pattern == Literal && e.Name == "*" {
+			return !denied("", UnknownPattern)
+		}
+		return e.Permission == Allow && !denied(e.Name, e.Pattern)
+	})
+}
+
+func TestAllowedOnAnyAgainstModel(t *testing.T) {
+	t.Logf("seed %d (-seed)", *seed)
+	r := rand.New(rand.NewPCG(*seed, 2))
+	a, answers := NewAuthorizer(Policy{}), map[bool]int{}
+	for range 20_000 {
+		entries := make([]Entry, r.IntN(8))
+		for i := range entries {
+			entries[i] = randomEntry(r)
+			entries[i].Operation = []Operation{AllOperations, Write, Create}[r.IntN(3)]
+		}
+		s := Subject{"User:" + string("abcd"[r.IntN(4)]), "1.1.1.1"}
+		got, want := a.AllowedOnAny(NewIndex(slices.Clone(entries)), s, Write, Topic), naiveOnAny(entries, s, Write, Topic)
+		if got != want {
+			t.Fatalf("%v may write to some topic: %v, the model says %v with\n%v", s, got, want, entries)
+		}
+		answers[got]++
+	}
+	if answers[true] < 1000 || answers[false] < 1000 {
+		t.Errorf("the questions were too easy: %v", answers)
+	}
+}
+
 func TestAllowedDoesNotAllocate(t *testing.T) {
 	x, a := benchmarkIndex(), NewAuthorizer(Policy{SuperUsers: []string{"User:root"}})
 	s := Subject{"User:u7", "10.0.0.7"}
