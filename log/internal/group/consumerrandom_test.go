@@ -346,7 +346,7 @@ func (w *crowd) reply(id uint64, resp any, err error) {
 			m.forget(resp.ErrorCode)
 			return
 		}
-		assigned, _ := parseAssignment(resp.MemberAssignment, w.topics)
+		assigned, _, _ := parseAssignment(resp.MemberAssignment, w.topics)
 		w.assign(m, assigned)
 	case *kmsg.HeartbeatResponse:
 		if resp.ErrorCode != 0 {

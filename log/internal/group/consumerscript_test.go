@@ -67,6 +67,7 @@ func (m *machine) ownedTopics(c coordtest.Command) []kmsg.ConsumerGroupHeartbeat
 // realAssignment is an assignment in the schema of consumers: "t/0+t/1".
 func realAssignment(c coordtest.Command, what string) []byte {
 	a := kmsg.NewConsumerMemberAssignment()
+	a.UserData = []byte(c.String("userdata", ""))
 	for _, w := range strings.Split(what, "+") {
 		if w != "" {
 			name, p, _ := c.Partition(w)

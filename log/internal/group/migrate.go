@@ -82,9 +82,12 @@ func consumerFrom(g *group, m *member, topics coord.Topics) (*consumerMember, er
 	if err != nil {
 		return nil, err
 	}
-	assigned, err := parseAssignment(m.assignment, topics)
+	assigned, userData, err := parseAssignment(m.assignment, topics)
 	if err != nil {
 		return nil, err
+	}
+	if userData && !standardAssignors[g.protocol] {
+		return nil, errors.New("an unsupported custom assignor is in use")
 	}
 	cm := newConsumerMember(m.id)
 	cm.profile = profile{instance: m.instance, rack: sub.Rack, clientID: m.clientID, host: m.host, topics: names(sub.Topics),
@@ -201,19 +204,21 @@ func (m *member) subscription() (kmsg.ConsumerMemberMetadata, error) {
 	return sub, nil
 }
 
+// standardAssignors are those that clients bring along. What they add to assignments
+// (librdkafka's do) is for their own next rebalance; that of a custom one may be what
+// the application lives on.
+var standardAssignors = map[string]bool{"range": true, "roundrobin": true, "sticky": true, "cooperative-sticky": true}
+
 // parseAssignment reads an assignment of the classic protocol. Topics that are gone
-// are left out.
-func parseAssignment(b []byte, topics coord.Topics) (partitions, error) {
-	assigned := partitions{}
+// are left out. userData is whether the assignor has added something of its own.
+func parseAssignment(b []byte, topics coord.Topics) (assigned partitions, userData bool, err error) {
+	assigned = partitions{}
 	if len(b) == 0 {
-		return assigned, nil
+		return assigned, false, nil
 	}
 	var a kmsg.ConsumerMemberAssignment
 	if a.ReadFrom(b) != nil {
-		return nil, errors.New("the embedded consumer protocol is malformed")
-	}
-	if len(a.UserData) > 0 {
-		return nil, errors.New("an unsupported custom assignor is in use")
+		return nil, false, errors.New("the embedded consumer protocol is malformed")
 	}
 	for _, t := range a.Topics {
 		id, n, ok := topics.Topic(t.Topic)
@@ -226,7 +231,7 @@ func parseAssignment(b []byte, topics coord.Topics) (partitions, error) {
 			}
 		}
 	}
-	return assigned, nil
+	return assigned, len(a.UserData) > 0, nil
 }
 
 // assignmentBytes is an assignment for a member of the classic protocol, in the

@@ -181,7 +181,7 @@ func showFetched(topic string, p int32, offset int64, epoch int32, meta *string,
 // showBytes is an assignment: of consumers as partitions, else what a test made up.
 func (m *machine) showBytes(b []byte) string {
 	if m.topics != nil && len(b) > 0 {
-		if a, err := parseAssignment(b, m.topics); err == nil {
+		if a, _, err := parseAssignment(b, m.topics); err == nil {
 			return m.showPartitions(a)
 		}
 	}
