@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 
@@ -49,6 +50,10 @@ func (c *Core) describeOne(id string) kmsg.DescribeTransactionsResponseTransacti
 	return d
 }
 
+// maxPattern bounds the pattern of a ListTransactions in bytes. Each may become a
+// thousand instructions of forty bytes.
+const maxPattern = 512
+
 // ListTransactions, versions 0-2. 1: filter by how long a transaction runs. 2: by a
 // pattern of transactional ids.
 
@@ -61,7 +66,7 @@ func (c *Core) list(r coord.Request, req *kmsg.ListTransactionsRequest) {
 			resp.UnknownStateFilters = append(resp.UnknownStateFilters, s)
 		}
 	}
-	pattern, err := regexp.Compile(`^(?:` + text(req.TransactionalIDPattern) + `)$`)
+	pattern, err := compilePattern(text(req.TransactionalIDPattern))
 	if err != nil {
 		resp.ErrorCode = kerr.InvalidRegularExpression.Code
 		c.reply(nil, r.ID, resp)
@@ -69,7 +74,7 @@ func (c *Core) list(r coord.Request, req *kmsg.ListTransactionsRequest) {
 	}
 	for _, id := range c.sortedIDs() {
 		t := c.txns[id]
-		if !c.listed(t, req) || text(req.TransactionalIDPattern) != "" && !pattern.MatchString(id) {
+		if !c.listed(t, req) || pattern != nil && !pattern.MatchString(id) {
 			continue
 		}
 		l := kmsg.NewListTransactionsResponseTransactionState()
@@ -77,6 +82,17 @@ func (c *Core) list(r coord.Request, req *kmsg.ListTransactionsRequest) {
 		resp.TransactionStates = append(resp.TransactionStates, l)
 	}
 	c.out.AddAfter(c.appended, core.Reply{ID: r.ID, Response: resp})
+}
+
+// compilePattern is what must match a whole transactional id; nil if there is none.
+func compilePattern(p string) (*regexp.Regexp, error) {
+	switch {
+	case p == "":
+		return nil, nil
+	case len(p) > maxPattern:
+		return nil, fmt.Errorf("a pattern of %d bytes, the limit is %d", len(p), maxPattern)
+	}
+	return regexp.Compile(`^(?:` + p + `)$`)
 }
 
 func (c *Core) listed(t *transaction, req *kmsg.ListTransactionsRequest) bool {

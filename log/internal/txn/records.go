@@ -18,7 +18,8 @@ const (
 	recordValueVersion = 1
 
 	// lastEpochTag is the tagged field of the last producer epoch, an int16 that is
-	// left out if there is none (KAFKA-20357). The codec does not know it yet.
+	// left out if there is none (KAFKA-20357). The codec knows the tags up to 3, the
+	// next producer epoch of KIP-939; Kafka numbers tags without holes.
 	lastEpochTag = 4
 )
 
