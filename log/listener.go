@@ -118,8 +118,9 @@ func (o *ListenerOptions) Validate() error {
 	return errors.Join(faults...)
 }
 
-// minSession leaves clients time to renew.
-const minSession = time.Second
+// minSession leaves clients time to renew: they do so a second or two before the end,
+// and may not more often than once a second.
+const minSession = 3 * time.Second
 
 func (t *TLSOptions) validate(fault func(string, ...any)) {
 	if t.CertFile == "" || t.KeyFile == "" {

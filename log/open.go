@@ -137,7 +137,7 @@ func (n *Node) openBroker() error {
 
 // limits are those of Options that are the broker's.
 func (n *Node) limits() broker.Limits {
-	l := broker.Limits{
+	l := broker.Limits{Arrival: n.opts.arrival,
 		Connections: n.opts.MaxConnections, ConnectionsPerAddress: n.opts.MaxConnectionsPerAddress,
 		ConnectionsOfAddress: map[string]int{},
 	}

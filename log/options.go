@@ -110,6 +110,9 @@ type Options struct {
 
 	// groups is how groups behave, but for OffsetsRetention. Tests set it.
 	groups group.Config
+	// arrival is how long clients may take to come in; 0 is the broker's default. Tests
+	// set it.
+	arrival time.Duration
 	// strict makes every response pass the check for nulls that clients cannot
 	// read, and released request buffers be overwritten. Tests set it.
 	strict bool

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
+	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -61,16 +63,23 @@ func Connect(ctx context.Context, o ConnectOptions) (*Connection, error) {
 	return c, nil
 }
 
+// hangUps in a row are no restart of the broker.
+const hangUps = 3
+
 // contact tries the seeds until one answers. A broker that is there and refuses
 // will refuse again.
 func (c *Connection) contact(ctx context.Context) error {
 	var pause backoff
-	for {
+	for hungUp := 0; ; {
 		err := c.kgo.Ping(ctx)
 		if err == nil {
 			return nil
 		}
 		explained, refused := explain(err)
+		if errors.Is(explained, ErrHungUp) {
+			hungUp++
+			refused = hungUp == hangUps
+		}
 		if refused || pause.wait(ctx) != nil {
 			return explained
 		}
@@ -120,7 +129,7 @@ func explain(err error) (explained error, refused bool) {
 	var (
 		certificate *tls.CertificateVerificationError
 		record      tls.RecordHeaderError
-		alert       tls.AlertError
+		alert       *net.OpError
 		meaning     error
 	)
 	switch {
@@ -130,7 +139,7 @@ func explain(err error) (explained error, refused bool) {
 		meaning = ErrUntrusted
 	case errors.As(err, &record):
 		meaning = ErrPlaintextBroker
-	case errors.As(err, &alert), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.As(err, &alert) && alert.Op == "remote error", errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		meaning = ErrHungUp
 	default:
 		return err, false

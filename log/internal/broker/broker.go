@@ -73,6 +73,7 @@ type Broker struct {
 	reported       quiet
 	denied         quiet // lines about denied access
 	logins         quiet // lines about who came in
+	failedLogins   quiet // and about who did not
 	sasl           *sasl.Server
 	refusals       refusals
 	quotas         quota.Limiter

@@ -3,6 +3,7 @@ package broker
 import (
 	"bytes"
 	"math/rand/v2"
+	"net"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -78,4 +79,37 @@ func randomFetch(rng *rand.Rand, version int16) *kmsg.FetchResponse {
 		resp.Topics = append(resp.Topics, topic)
 	}
 	return resp
+}
+
+// TestGather: what TLS is given is the frame, in pieces of a record's size, whatever
+// its own pieces were.
+func TestGather(t *testing.T) {
+	var f net.Buffers
+	var want []byte
+	for _, n := range []int{1, 0, 7, gatherBytes, 3, 5*gatherBytes + 1, 1, 1} {
+		piece := bytes.Repeat([]byte{byte(n)}, n)
+		f, want = append(f, piece), append(want, piece...)
+	}
+	w := &pieces{}
+	sent, err := gather(w, f)
+	if err != nil || sent != int64(len(want)) || !bytes.Equal(w.all, want) {
+		t.Fatalf("%d of %d bytes, %v", len(w.all), len(want), err)
+	}
+	if w.small > 1 {
+		t.Errorf("%d writes are smaller than a record", w.small)
+	}
+}
+
+// pieces is a writer that counts.
+type pieces struct {
+	all   []byte
+	small int
+}
+
+func (p *pieces) Write(b []byte) (int, error) {
+	p.all = append(p.all, b...)
+	if len(b) < gatherBytes {
+		p.small++
+	}
+	return len(b), nil
 }

@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace/log/internal/sasl"
@@ -60,7 +62,7 @@ func (c *conn) secure() error {
 		return fmt.Errorf("the client's certificate: %w", err)
 	}
 	c.become(principal)
-	c.b.noteLogin(c.caller.Load(), "client authenticated", "by", "certificate", "serial", certificates[0].SerialNumber)
+	c.b.noteLogin(c.caller.Load(), nil, "by", "certificate", "serial", certificates[0].SerialNumber)
 	return nil
 }
 
@@ -74,7 +76,7 @@ func (c *conn) become(principal string) {
 // handshakeError says in words what went wrong in a handshake.
 func handshakeError(ctx context.Context, err error) error {
 	var header tls.RecordHeaderError
-	var alert tls.AlertError
+	var alert *net.OpError
 	switch {
 	case errors.As(err, &header) && header.Conn != nil:
 		return fmt.Errorf("the client does not speak TLS, which this listener demands (it began with %q)", header.RecordHeader[:])
@@ -86,9 +88,11 @@ func handshakeError(ctx context.Context, err error) error {
 	return fmt.Errorf("TLS handshake: %w", err)
 }
 
-// refusesCertificate tells the alerts of RFC 8446, section 6.2, that are about a
-// certificate: bad, unsupported, revoked, expired, unknown, of an unknown authority.
-func refusesCertificate(a tls.AlertError) bool { return a >= 42 && a <= 46 || a == 48 }
+// refusesCertificate tells the client's alerts that are about a certificate (RFC 8446,
+// section 6.2). crypto/tls gives them no type of their own.
+func refusesCertificate(e *net.OpError) bool {
+	return e.Op == "remote error" && strings.Contains(e.Err.Error(), "certificate")
+}
 
 // speaksOther guesses at what a client speaks whose first four bytes are no length of
 // a request; nil if there is nothing to guess.
@@ -102,9 +106,15 @@ func speaksOther(p prefix) error {
 	return nil
 }
 
-// noteLogin writes down who came in or was refused, within reason.
-func (b *Broker) noteLogin(caller *Caller, what string, args ...any) {
-	suppressed, ok := b.logins.allow(time.Now())
+// noteLogin writes down who came in or, with a cause, was refused; of a flood only
+// some, and no flood of the one hides the other.
+func (b *Broker) noteLogin(caller *Caller, cause error, args ...any) {
+	lines, level, what := &b.logins, slog.LevelInfo, "client authenticated"
+	if cause != nil {
+		lines, level, what = &b.failedLogins, slog.LevelWarn, "authentication failed"
+		args = append(args, "error", cause)
+	}
+	suppressed, ok := lines.allow(time.Now())
 	if !ok {
 		return
 	}
@@ -112,7 +122,7 @@ func (b *Broker) noteLogin(caller *Caller, what string, args ...any) {
 	if suppressed > 0 {
 		args = append(args, "suppressed", suppressed)
 	}
-	b.opts.Logger.Info(what, args...)
+	b.opts.Logger.Log(context.Background(), level, what, args...)
 }
 
 // reached is the address that a connection came to.

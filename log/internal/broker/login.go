@@ -67,7 +67,7 @@ const (
 var (
 	errSessionOver = errors.New("the authentication has expired and the client did not renew it")
 	errUserGone    = errors.New("the user was deleted")
-	errRenewing    = errors.New("a request while the authentication is renewed")
+	errRenewing    = errors.New("a request in the middle of an authentication")
 )
 
 // newLogin is a login of a connection, or nil if the listener has no SASL.
@@ -137,7 +137,7 @@ func (l *login) principal() string { return "User:" + l.user }
 // never says whether it was the user or the password.
 func (l *login) failed(ctx context.Context, caller *Caller, err error) string {
 	user, m := l.exchange.User(), l.exchange.Mechanism()
-	l.b.noteLogin(caller, "authentication failed", "user", user, "by", m.String(), "error", err)
+	l.b.noteLogin(caller, err, "user", user, "by", m.String())
 	pause := time.NewTimer(failureDelay)
 	defer pause.Stop()
 	select {
@@ -177,7 +177,7 @@ func (c *conn) entered(clientID string) {
 	c.become(c.login.principal())
 	caller := *c.caller.Load()
 	caller.ClientID = clientID
-	c.b.noteLogin(&caller, "client authenticated", "by", c.login.mechanism.String())
+	c.b.noteLogin(&caller, nil, "by", c.login.mechanism.String())
 }
 
 // credential finds a user's credential in the metadata.

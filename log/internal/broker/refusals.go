@@ -29,7 +29,7 @@ var alarming = codes(
 	kerr.KafkaStorageError, kerr.LogDirNotFound,
 	kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.UnsupportedCompressionType, kerr.UnsupportedForMessageFormat,
 	kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.TransactionalIDAuthorizationFailed,
-	kerr.DelegationTokenAuthorizationFailed, kerr.SaslAuthenticationFailed, kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState,
+	kerr.DelegationTokenAuthorizationFailed, kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState,
 	kerr.SecurityDisabled, kerr.PolicyViolation, kerr.BrokerIDNotRegistered, kerr.StaleBrokerEpoch,
 )
 
@@ -44,6 +44,8 @@ func codes(errs ...*kerr.Error) map[int16]bool {
 // levelOf is how loud a refusal is.
 func levelOf(key, code int16) slog.Level {
 	switch {
+	case code == kerr.SaslAuthenticationFailed.Code:
+		return slog.LevelDebug // the login has said it, with the name of the user
 	case expected[code] || key == keyApiVersions && code == kerr.UnsupportedVersion.Code:
 		return slog.LevelDebug
 	case alarming[code]:
