@@ -29,6 +29,7 @@ type nodeFlags struct {
 	allowIfNoACL bool
 	admin        adminFlags
 	limits       limitFlags
+	compaction   int64
 }
 
 func (n *nodeFlags) flags(c *cobra.Command) {
@@ -42,6 +43,7 @@ func (n *nodeFlags) flags(c *cobra.Command) {
 	f.BoolVar(&n.authorize, "authorize", false, "ask every request for rights: what no ACL allows is denied")
 	f.StringArrayVar(&n.superUsers, "super-user", nil, "principal who may do everything, as User:NAME; may be repeated")
 	f.BoolVar(&n.allowIfNoACL, "allow-if-no-acl", false, "with --authorize: let everybody use what no ACL is about")
+	f.Int64Var(&n.compaction, "compaction-rate", 0, "bytes a second that compaction may read and write (default 64 MiB; -1 for no bound)")
 	n.limits.flags(c)
 	oneOf(c, "sync", &n.sync, "always", "interval", "os")
 }
@@ -76,7 +78,7 @@ func (n *nodeFlags) open(ctx context.Context, dir string, logger *slog.Logger) (
 	opened, err := millog.Open(ctx, millog.Options{
 		DataDir: filepath.Join(dir, "log"), Logger: logger, Sync: millog.Sync(n.sync), Insecure: n.insecure,
 		Authorize: n.authorize, SuperUsers: superUsers, AllowIfNoACL: n.allowIfNoACL,
-		NoAutoCreate: n.noAutoCreate, DefaultPartitions: n.partitions,
+		CompactionBytesPerSecond: n.compaction, NoAutoCreate: n.noAutoCreate, DefaultPartitions: n.partitions,
 		Fatal: func(err error) {
 			fail(fmt.Errorf("the disk failed, so the node has stopped acknowledging: %w", err))
 		},

@@ -54,7 +54,8 @@ func (n *Node) open(ctx context.Context, nodeID int32) error {
 	}
 	n.disk, err = storage.Open(storage.Options{
 		FS: n.opts.FS, Dir: n.opts.DataDir, NodeID: nodeID, Entries: []string{metadataDir},
-		Policy: policy, SyncInterval: n.opts.SyncInterval, Journal: journal, JournalFileBytes: n.opts.journalFileBytes, Fatal: fatal, Logger: n.opts.Logger,
+		Policy: policy, SyncInterval: n.opts.SyncInterval, Journal: journal, JournalFileBytes: n.opts.journalFileBytes,
+		CleanerBytesPerSecond: n.opts.CompactionBytesPerSecond, Fatal: fatal, Logger: n.opts.Logger,
 	})
 	if err != nil {
 		return fmt.Errorf("open data directory %s: %w", n.opts.DataDir, err)

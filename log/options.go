@@ -67,6 +67,9 @@ type Options struct {
 	SyncInterval time.Duration
 	// Journal is when the disk's journal is used; "" means JournalAuto.
 	Journal Journal
+	// CompactionBytesPerSecond bounds what compaction of topics reads and writes; 0
+	// means 64 MiB, and below 0 there is no bound.
+	CompactionBytesPerSecond int64
 	// NodeID is this node's id in the cluster, from 1; 0 means the directory's own,
 	// and 1 for a new directory. A directory refuses another id than its own.
 	NodeID int32
