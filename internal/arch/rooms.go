@@ -72,7 +72,7 @@ var Keepers = map[string][]string{
 	"github.com/cockroachdb/pebble/v2":         {"statestore", "log/internal/meta", "internal/vfs"},
 	"gopkg.in/yaml.v3":                         {"dsl"},
 	"github.com/twmb/franz-go/pkg/kgo":         {"log/client"},
-	"github.com/twmb/franz-go/pkg/kadm":        {"log/client"},
+	"github.com/twmb/franz-go/pkg/kadm":        {"log/client", "cli"},
 	"github.com/twmb/franz-go/pkg/kfake":       {},
 	"github.com/expr-lang/expr":                {"operators/expr"},
 	"go.etcd.io/raft/v3":                       {"log/internal/meta"},
