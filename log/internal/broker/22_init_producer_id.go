@@ -22,6 +22,10 @@ func init() {
 			{4, "PRODUCER_FENCED instead of INVALID_PRODUCER_EPOCH"},
 			{5, "clients of transaction version 2 (KIP-890)"},
 		},
+		deviations: []string{
+			"Where a transaction of the id is still being ended, the request waits for it, 2 s at most, as do Produce and AddPartitionsToTxn; Kafka answers CONCURRENT_TRANSACTIONS at once.",
+			"A producer that says who it was must have the current epoch to end its transaction so; Kafka lets any epoch of its id.",
+		},
 	}, initProducerID)
 }
 

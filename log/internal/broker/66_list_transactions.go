@@ -20,7 +20,7 @@ func init() {
 			{1, "by how long a transaction has been running (KIP-994)"},
 			{2, "by a pattern of transactional ids (KIP-1152)"},
 		},
-		deviations: []string{"With a filter by duration only transactions that are running are listed; Kafka also lists ids that have none."},
+		deviations: []string{"With a filter by duration only transactions that are running are listed; Kafka also lists ids that have none. A pattern has at most 512 bytes."},
 	}, listTransactions)
 }
 

@@ -65,12 +65,18 @@ const docsDeviations = `
 
 - Record batches of format 2 are stored as they were received. Formats 0 and 1 are
   refused, and nothing is converted for an old consumer.
-- Connections are not authenticated: everyone is ` + "`User:ANONYMOUS`" + `. Listeners are
-  bound to loopback addresses unless told otherwise.
-- Quotas are not enforced: throttle times are always 0.
+- Listeners are bound to loopback addresses unless told otherwise; on one without
+  authentication everyone is ` + "`User:ANONYMOUS`" + `.
+- There is one node: its partitions have one replica each, cannot be moved and have no
+  other leader to elect.
 - The answer tells clients to connect to the address that they came to, unless an
   advertised address is set.
-- Requests that brokers send to each other are not served on a client's listener.
+- Requests that brokers send to each other are not served, but for AddPartitionsToTxn of
+  versions 4 and 5, which takes the right to act on the cluster.
+- A refused request has Kafka's error code for its version: what a version does not know
+  yet is told as what was nearest then (PRODUCER_FENCED as INVALID_PRODUCER_EPOCH,
+  TRANSACTION_ABORTABLE as INVALID_TXN_STATE, KAFKA_STORAGE_ERROR as
+  NOT_LEADER_OR_FOLLOWER). Messages beside the codes are Millrace's own.
 `
 
 // docsLimits is the table of the default limits.
