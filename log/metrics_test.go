@@ -1,10 +1,13 @@
 package log
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +18,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/millrace/millrace/internal/vfs"
 	"github.com/millrace/millrace/log/internal/metrics"
@@ -296,5 +300,32 @@ func BenchmarkScrape(b *testing.B) {
 			}
 		}
 		b.ReportMetric(float64(samples), "samples")
+	}
+}
+
+// TestFailedAuthenticationIsCounted logs in as nobody. The counter moves once the
+// refusal has left, so a scrape may come before it.
+func TestFailedAuthenticationIsCounted(t *testing.T) {
+	n, _ := newNode(t)
+	l, err := n.ListenOn(ListenerOptions{Address: "127.0.0.1:0", SASL: &SASLOptions{Mechanisms: []string{"SCRAM-SHA-256"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- l.Serve(context.Background()) }()
+	t.Cleanup(func() {
+		if err := errors.Join(l.Close(), <-served); err != nil {
+			t.Error(err)
+		}
+	})
+	stranger := client(t, l.Addr(), kgo.SASL(scram.Auth{User: "nobody", Pass: "x"}.AsSha256Mechanism()))
+	if err := stranger.Ping(within(t)); err == nil {
+		t.Fatal("nobody was let in")
+	}
+	for ctx := within(t); value(t, scrape(t, n), "millrace_authentication_failures_total") < 1; {
+		if ctx.Err() != nil {
+			t.Fatal("a failed authentication was not counted")
+		}
+		runtime.Gosched()
 	}
 }

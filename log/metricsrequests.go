@@ -22,7 +22,7 @@ var (
 	throttleSeconds = families.New(metrics.Counter, "millrace_throttle_seconds_total",
 		"Throttle times of all answers together.", "api")
 	authenticationFailures = families.New(metrics.Counter, "millrace_authentication_failures_total",
-		"Attempts to authenticate that were refused.")
+		"SASL authentications that were refused; failed TLS handshakes are in millrace_connections_failed_total.")
 
 	connectionsOpen = families.New(metrics.Gauge, "millrace_connections",
 		"Open connections.", "listener")
