@@ -248,7 +248,7 @@ func (w *crashWorkload) cut(op vfs.Op, name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cuts++
-	if w.failed != nil || !sampleCut(w.clones, 2) {
+	if w.failed != nil || !sampleCut(w.clones, 4) {
 		return
 	}
 	floor := w.floor

@@ -111,24 +111,17 @@ func (l *Log) commit(j *syncJob) {
 }
 
 // commitJournaled takes the result of a round whose record has the log's appends up
-// to end, -1 if none.
-func (l *Log) commitJournaled(end int64, round uint64) {
-	if end < 0 {
-		return
-	}
+// to end, -1 if none. It reports whether somebody waits for the segments.
+func (l *Log) commitJournaled(end int64, round uint64, now time.Time) (wanted bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.durable = max(l.durable, end)
-	l.journaled = end
+	if end >= 0 {
+		l.durable = max(l.durable, end)
+		l.journaled = end
+	}
 	if l.journalRound == 0 && end > l.synced {
-		l.journalRound, l.journalAt = round, time.Now()
+		l.journalRound, l.journalAt = round, now
 	}
-}
-
-// wantsSync reports whether somebody waits for the segments, whatever the policy.
-func (l *Log) wantsSync() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	return l.syncWanted
 }
 

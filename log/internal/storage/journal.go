@@ -88,11 +88,12 @@ func newJournal(d *Disk) *journal {
 }
 
 // Rounds go to the journal from journalFrom logs with small appends on, and stay
-// with it while there are journalStay. The journal costs about as much as two or
-// three segments (docs/durability.md has the table); the two numbers differ because
-// rounds are shorter with it and so find fewer logs each.
+// with it while there are journalStay. A record costs about as much as one segment
+// (docs/durability.md has the table), so it is ahead from two on; but what hardly
+// gains by it should not need its files. The two numbers differ because rounds are
+// shorter with the journal and so find fewer logs each.
 const (
-	journalFrom = 4
+	journalFrom = 3
 	journalStay = 2
 )
 

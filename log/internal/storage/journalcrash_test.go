@@ -302,7 +302,7 @@ func (w *journalWorkload) cut(op vfs.Op, name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cuts++
-	if w.failed != nil || !sampleCut(w.clones, 12) {
+	if w.failed != nil || !sampleCut(w.clones, 24) {
 		return
 	}
 	var expects [journalLogs]crashExpect
