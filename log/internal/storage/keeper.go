@@ -59,7 +59,8 @@ func (k *keeper) turn(now time.Time) {
 			return
 		default:
 		}
-		if err := l.keep(now); err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrFull) { // of a full disk the disk tells
+		// Of a full disk the disk tells, of a damaged partition who found the damage.
+		if err := l.keep(now); err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrFull) && !errors.Is(err, ErrCorrupt) {
 			k.d.o.Logger.Warn("cannot write indexes and checkpoint, will try again", "log", l.id.String(), "error", err)
 		}
 	}

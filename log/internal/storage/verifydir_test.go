@@ -179,3 +179,25 @@ func TestVerifyDirTellsACrashFromDamage(t *testing.T) {
 		t.Fatalf("%+v", l.Recovery())
 	}
 }
+
+// TestVerifyDirMissesTheEnd: the last batches are cut off cleanly, so every one that
+// is left is whole; only the checkpoint knows that there were more.
+func TestVerifyDirMissesTheEnd(t *testing.T) {
+	m := everything(t)
+	name := lastSegment(t, m)
+	b, err := vfs.ReadFile(m, name, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := record.ParseHeader(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := vfs.WriteFile(m, name, b[:h.Size()]); err != nil {
+		t.Fatal(err)
+	}
+	r := mustVerify(t, m)
+	if r.Damage() == 0 || r.Findings[0].EndOffset <= r.Findings[0].FirstOffset {
+		t.Fatalf("%+v", r)
+	}
+}

@@ -27,7 +27,8 @@ type logVerifier struct {
 	haveEp  bool
 	epoch   int32 // of the last batch
 	durable int64 // what is known to be on the disk
-	next    int64
+	next    int64 // where the last segment ends
+	whole   bool  // nothing bad was found in it
 }
 
 const (
@@ -46,6 +47,11 @@ func (p *logVerifier) run() error {
 		if err := p.segment(i); err != nil {
 			return err
 		}
+	}
+	if p.whole && p.next < p.durable { // the end is missing, and what is left is in order
+		p.add(Finding{Kind: Damaged, Partition: p.id.String(), File: p.rel(segmentName(p.bases[len(p.bases)-1]) + logSuffix),
+			Position: p.sizes[p.bases[len(p.bases)-1]], FirstOffset: p.next, EndOffset: p.durable,
+			What: fmt.Sprintf("it ends at offset %d, and %d was on the disk", p.next, p.durable), Do: restoreIt})
 	}
 	return nil
 }
@@ -74,7 +80,7 @@ func (p *logVerifier) list() error {
 			if err := p.file(p.id.String(), p.rel(name), CacheDamaged, err, rebuildIt); err != nil {
 				return err
 			}
-		case ok, slices.Contains([]string{epochsFile, startFile, checkpointFile, cleanerFile, swapFile}, name):
+		case ok, slices.Contains([]string{epochsFile, startFile, checkpointFile, cleanerFile, swapFile, durableFile}, name):
 		case strings.HasSuffix(name, vfs.TempSuffix), strings.HasSuffix(name, cleanedSuffix):
 		default:
 			p.add(Finding{Kind: Unknown, Partition: p.id.String(), File: p.rel(name), What: "nobody knows such a file", Do: "move it away"})
@@ -140,6 +146,14 @@ func (p *logVerifier) checkpoint() error {
 		err = d.end()
 	}
 	if err := p.file(p.id.String(), p.rel(cleanerFile), CacheDamaged, err, rebuildIt); err != nil {
+		return err
+	}
+	if payload, err = readFrame(p.fsys, p.l.dir+"/"+durableFile, kindDurable); err == nil && payload != nil {
+		d := decoder{b: payload}
+		p.durable = max(p.durable, d.i64())
+		err = d.end()
+	}
+	if err := p.file(p.id.String(), p.rel(durableFile), Damaged, err, restoreIt); err != nil {
 		return err
 	}
 	var cp *checkpoint
@@ -227,6 +241,7 @@ func (p *logVerifier) ended(i int, sc *scanner, index *indexVerifier) error {
 		}
 		return nil
 	}
+	p.next, p.whole = sc.next, i+1 == len(p.bases)
 	if index.fault != "" {
 		p.add(Finding{Kind: CacheDamaged, Partition: p.id.String(), File: p.rel(segmentName(p.bases[i]) + indexSuffix), What: index.fault,
 			Do: "remove it; it is rebuilt when somebody reads there"})
