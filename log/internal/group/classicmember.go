@@ -53,13 +53,14 @@ func (c *Core) joinConsumers(g *group, r coord.Request, req *kmsg.JoinGroupReque
 	c.updateTarget(g, topics)
 	c.reconcile(g, m, ownedPartitions(sub, topics), resubscribed, topics)
 	c.touchConsumer(g, m)
+	c.timers.Clear(timerKey{revokeTimer, g.id, m.id})
 	c.timers.Clear(timerKey{rejoinTimer, g.id, m.id})
 	c.timers.Set(timerKey{memberSyncTimer, g.id, m.id}, c.now+m.rebalanceTimeout)
 	c.append(g)
 	resp := joinResponse(req)
 	resp.Generation, resp.MemberID = m.epoch, m.id
-	resp.ProtocolType = kmsg.StringPtr(consumerProtocol)
-	resp.Protocol = kmsg.StringPtr(p.classic.protocol())
+	resp.ProtocolType = new(consumerProtocol)
+	resp.Protocol = new(p.classic.protocol())
 	c.reply(g, r, resp)
 }
 
@@ -197,8 +198,8 @@ func (c *Core) syncConsumers(g *group, r coord.Request, req *kmsg.SyncGroupReque
 	default:
 		c.timers.Clear(timerKey{memberSyncTimer, g.id, m.id})
 		c.touchConsumer(g, m)
-		resp.ProtocolType = kmsg.StringPtr(consumerProtocol)
-		resp.Protocol = kmsg.StringPtr(m.classic.protocol())
+		resp.ProtocolType = new(consumerProtocol)
+		resp.Protocol = new(m.classic.protocol())
 		resp.MemberAssignment = assignmentBytes(m.assigned, m.classic.protocols[0].Metadata, c.catalog(r))
 	}
 	resp.ErrorCode = code(err)

@@ -173,6 +173,8 @@ func (c *Core) replaceConsumer(g *group, old *consumerMember, id string) *consum
 // consumerBeat takes over what the heartbeat says and answers where the member stands.
 func (c *Core) consumerBeat(g *group, m *consumerMember, owned ownership, r coord.Request, req *kmsg.ConsumerGroupHeartbeatRequest) {
 	before := maps.Clone(m.assigned)
+	c.timers.Clear(timerKey{rejoinTimer, g.id, m.id})
+	c.timers.Clear(timerKey{memberSyncTimer, g.id, m.id})
 	p := m.profile
 	p.clientID, p.host, p.classic = r.Meta.ClientID, r.Meta.ClientHost, nil
 	if req.InstanceID != nil {

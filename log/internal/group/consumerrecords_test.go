@@ -71,9 +71,9 @@ func TestGoldenConsumerKeys(t *testing.T) {
 
 func TestGoldenConsumerValues(t *testing.T) {
 	u := topicID("u")
-	member := &profile{instance: kmsg.StringPtr("i"), clientID: "c", host: "/h", topics: []string{"t", "u"}, regex: "t.",
-		rebalanceTimeout: time.Minute, assignor: kmsg.StringPtr("uniform")}
-	old := &profile{rack: kmsg.StringPtr("r"), clientID: "c", host: "/h", topics: []string{"t"}, rebalanceTimeout: time.Minute,
+	member := &profile{instance: new("i"), clientID: "c", host: "/h", topics: []string{"t", "u"}, regex: "t.",
+		rebalanceTimeout: time.Minute, assignor: new("uniform")}
+	old := &profile{rack: new("r"), clientID: "c", host: "/h", topics: []string{"t"}, rebalanceTimeout: time.Minute,
 		classic: &classicProfile{10 * time.Second, []kmsg.JoinGroupRequestProtocol{{Name: "range", Metadata: []byte("x")}}}}
 	at := &standing{epoch: 7, previous: 6, state: memberUnrevoked,
 		assigned: partitions{{u, 1}: 5, {u, 3}: 7}, revoking: partitions{{u, 2}: 4}}

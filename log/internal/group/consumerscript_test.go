@@ -68,7 +68,7 @@ func (m *machine) ownedTopics(c coordtest.Command) []kmsg.ConsumerGroupHeartbeat
 func realAssignment(c coordtest.Command, what string) []byte {
 	a := kmsg.NewConsumerMemberAssignment()
 	a.UserData = []byte(c.String("userdata", ""))
-	for _, w := range strings.Split(what, "+") {
+	for w := range strings.SplitSeq(what, "+") {
 		if w != "" {
 			name, p, _ := c.Partition(w)
 			a.Topics = append(a.Topics, kmsg.ConsumerMemberAssignmentTopic{Topic: name, Partitions: []int32{p}})
@@ -128,12 +128,13 @@ func (m *machine) showConsumers(resp *kmsg.ConsumerGroupDescribeResponse) string
 			s = append(s, fmt.Sprintf("%s %s (%s)", g.Group, errorName(g.ErrorCode), text(g.ErrorMessage)))
 			continue
 		}
-		one := fmt.Sprintf("%s %s epoch=%d target=%d %s", g.Group, g.State, g.Epoch, g.AssignmentEpoch, g.AssignorName)
+		var one strings.Builder
+		one.WriteString(fmt.Sprintf("%s %s epoch=%d target=%d %s", g.Group, g.State, g.Epoch, g.AssignmentEpoch, g.AssignorName))
 		for _, gm := range g.Members {
-			one += fmt.Sprintf("; %s type=%d epoch=%d topics=%s%s %s -> %s", m.name(gm.MemberID), gm.MemberType, gm.MemberEpoch,
-				strings.Join(gm.SubscribedTopics, ","), text(gm.SubscribedTopicRegex), m.showAssignment(gm.Assignment), m.showAssignment(gm.TargetAssignment))
+			one.WriteString(fmt.Sprintf("; %s type=%d epoch=%d topics=%s%s %s -> %s", m.name(gm.MemberID), gm.MemberType, gm.MemberEpoch,
+				strings.Join(gm.SubscribedTopics, ","), text(gm.SubscribedTopicRegex), m.showAssignment(gm.Assignment), m.showAssignment(gm.TargetAssignment)))
 		}
-		s = append(s, one)
+		s = append(s, one.String())
 	}
 	return strings.Join(s, "\n    ")
 }

@@ -31,7 +31,7 @@ func (c *Core) describeOne(id string, version int16) kmsg.DescribeGroupsResponse
 		d.State = "Dead"
 		if version >= 6 {
 			d.ErrorCode = kerr.GroupIDNotFound.Code
-			d.ErrorMessage = kmsg.StringPtr(notClassic(g, id))
+			d.ErrorMessage = new(notClassic(g, id))
 		}
 		return d
 	}

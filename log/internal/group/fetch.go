@@ -176,7 +176,7 @@ func fetchRefusal(req *kmsg.OffsetFetchRequest, err *kerr.Error) *kmsg.OffsetFet
 		for _, p := range t.Partitions {
 			rp := kmsg.NewOffsetFetchResponseTopicPartition()
 			rp.Partition, rp.Offset, rp.LeaderEpoch = p, -1, -1
-			rp.Metadata, rp.ErrorCode = kmsg.StringPtr(""), err.Code
+			rp.Metadata, rp.ErrorCode = new(""), err.Code
 			rt.Partitions = append(rt.Partitions, rp)
 		}
 		resp.Topics = append(resp.Topics, rt)

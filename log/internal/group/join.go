@@ -214,8 +214,8 @@ func (c *Core) replyJoined(g *group, m *member, r coord.Request) {
 func (c *Core) joined(g *group, m *member, r coord.Request) *kmsg.JoinGroupResponse {
 	resp := joinResponse(r.Body)
 	resp.Generation = g.generation
-	resp.ProtocolType = kmsg.StringPtr(g.protocolType)
-	resp.Protocol = kmsg.StringPtr(g.protocol)
+	resp.ProtocolType = new(g.protocolType)
+	resp.Protocol = new(g.protocol)
 	resp.LeaderID, resp.MemberID = g.leader, m.id
 	if m.id != g.leader {
 		return resp
@@ -235,7 +235,7 @@ func joinResponse(req kmsg.Request) *kmsg.JoinGroupResponse {
 	resp.Generation = -1
 	resp.Members = []kmsg.JoinGroupResponseMember{}
 	if resp.Version < 7 {
-		resp.Protocol = kmsg.StringPtr("")
+		resp.Protocol = new("")
 	}
 	return resp
 }

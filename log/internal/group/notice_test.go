@@ -67,7 +67,7 @@ func TestPatternsShowWhatMayBeSeen(t *testing.T) {
 	topics := testTopics{topics: map[string]testTopic{"t-open": {topicID("a"), 1}, "t-secret": {topicID("b"), 1}}, version: 1}
 	beat := kmsg.NewPtrConsumerGroupHeartbeatRequest()
 	beat.Version, beat.Group, beat.MemberID, beat.RebalanceTimeoutMillis = 1, "g", "m", 1000
-	beat.SubscribedTopicRegex, beat.Topics = kmsg.StringPtr("t-.*"), []kmsg.ConsumerGroupHeartbeatRequestTopic{}
+	beat.SubscribedTopicRegex, beat.Topics = new("t-.*"), []kmsg.ConsumerGroupHeartbeatRequestTopic{}
 	meta := coord.Meta{Visible: func(topic string) bool { return topic == "t-open" }}
 	c.Step(0, coord.Request{ID: 1, Body: beat, Topics: topics, Meta: meta}, &out)
 	if got := c.groups["g"].consumers.topics(); len(got) != 1 || got[0] != "t-open" {

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/millrace/millrace/log/internal/coord"
@@ -105,9 +106,7 @@ func (cg *consumerGroup) wanted(m *consumerMember, topics coord.Topics) partitio
 func (cg *consumerGroup) shrink(m *consumerMember, owned ownership, topics coord.Topics) standing {
 	ids := cg.subscribedIDs(m, topics)
 	keep, give := partitions{}, partitions{}
-	for tp, since := range m.revoking {
-		give[tp] = since
-	}
+	maps.Copy(give, m.revoking)
 	for tp, since := range m.assigned {
 		if _, ok := slices.BinarySearchFunc(ids, tp.topic, func(a, b [16]byte) int { return slices.Compare(a[:], b[:]) }); ok {
 			keep[tp] = since

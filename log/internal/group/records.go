@@ -59,10 +59,10 @@ func (c *Core) writeMetadata(g *group) {
 	v.Version = metadataValueVersion
 	v.ProtocolType, v.Generation = g.protocolType, g.generation
 	if g.protocol != "" {
-		v.Protocol = kmsg.StringPtr(g.protocol)
+		v.Protocol = new(g.protocol)
 	}
 	if g.leader != "" {
-		v.Leader = kmsg.StringPtr(g.leader)
+		v.Leader = new(g.leader)
 	}
 	v.CurrentStateTimestamp = g.stateMs
 	v.Members = []kmsg.GroupMetadataValueMember{}

@@ -153,7 +153,7 @@ func (m *machine) request(c coordtest.Command) kmsg.Request {
 		}
 		for _, w := range list(c, "instances") {
 			rm := kmsg.NewLeaveGroupRequestMember()
-			rm.InstanceID = kmsg.StringPtr(w)
+			rm.InstanceID = new(w)
 			req.Members = append(req.Members, rm)
 		}
 		return req
@@ -179,7 +179,7 @@ func (m *machine) joinRequest(c coordtest.Command) kmsg.Request {
 	req.SessionTimeoutMillis = int32(c.Duration("session", 10*time.Second).Milliseconds())
 	req.RebalanceTimeoutMillis = int32(c.Duration("rebalance", time.Minute).Milliseconds())
 	req.InstanceID, req.ProtocolType = optional(c, "instance"), c.String("type", "consumer")
-	for _, name := range strings.Split(c.String("protocols", "range"), ",") {
+	for name := range strings.SplitSeq(c.String("protocols", "range"), ",") {
 		p := kmsg.NewJoinGroupRequestProtocol()
 		p.Name = name
 		if topic := c.String("topic", ""); topic != "" {
@@ -214,7 +214,7 @@ func (m *machine) offsetRequest(c coordtest.Command) kmsg.Request {
 			rt.Topic, rt.TopicID = topic, topicID(topic)
 			rp := kmsg.NewOffsetCommitRequestTopicPartition()
 			rp.Partition, rp.Offset, rp.LeaderEpoch = p, number(c, v), int32(c.Int("epoch", -1))
-			rp.Metadata = kmsg.StringPtr(c.String("meta", ""))
+			rp.Metadata = new(c.String("meta", ""))
 			rt.Partitions = append(rt.Partitions, rp)
 			req.Topics = append(req.Topics, rt)
 		}
@@ -229,7 +229,7 @@ func (m *machine) offsetRequest(c coordtest.Command) kmsg.Request {
 			rt := kmsg.NewTxnOffsetCommitRequestTopic()
 			rt.Topic, rt.TopicID = topic, topicID(topic)
 			rp := kmsg.NewTxnOffsetCommitRequestTopicPartition()
-			rp.Partition, rp.Offset, rp.LeaderEpoch, rp.Metadata = p, number(c, v), -1, kmsg.StringPtr("")
+			rp.Partition, rp.Offset, rp.LeaderEpoch, rp.Metadata = p, number(c, v), -1, new("")
 			rt.Partitions = append(rt.Partitions, rp)
 			req.Topics = append(req.Topics, rt)
 		}
@@ -322,7 +322,7 @@ func optional(c coordtest.Command, name string) *string {
 	if !c.Has(name) {
 		return nil
 	}
-	return kmsg.StringPtr(c.String(name, ""))
+	return new(c.String(name, ""))
 }
 
 func list(c coordtest.Command, name string) []string {

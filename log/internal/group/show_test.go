@@ -93,27 +93,30 @@ func (m *machine) showResponse(resp any) string {
 	case *kmsg.HeartbeatResponse:
 		return errorName(resp.ErrorCode)
 	case *kmsg.LeaveGroupResponse:
-		s := errorName(resp.ErrorCode)
+		var s strings.Builder
+		s.WriteString(errorName(resp.ErrorCode))
 		for _, lm := range resp.Members {
-			s += fmt.Sprintf(" %s%s:%s", m.name(lm.MemberID), text(lm.InstanceID), errorName(lm.ErrorCode))
+			s.WriteString(fmt.Sprintf(" %s%s:%s", m.name(lm.MemberID), text(lm.InstanceID), errorName(lm.ErrorCode)))
 		}
-		return s
+		return s.String()
 	case *kmsg.DescribeGroupsResponse:
 		var s []string
 		for _, g := range resp.Groups {
-			one := fmt.Sprintf("%s %s %s protocol=%s/%s", g.Group, errorName(g.ErrorCode), g.State, g.ProtocolType, g.Protocol)
+			var one strings.Builder
+			one.WriteString(fmt.Sprintf("%s %s %s protocol=%s/%s", g.Group, errorName(g.ErrorCode), g.State, g.ProtocolType, g.Protocol))
 			for _, gm := range g.Members {
-				one += fmt.Sprintf(" %s:%s@%s", m.name(gm.MemberID), m.showBytes(gm.MemberAssignment), gm.ClientHost)
+				one.WriteString(fmt.Sprintf(" %s:%s@%s", m.name(gm.MemberID), m.showBytes(gm.MemberAssignment), gm.ClientHost))
 			}
-			s = append(s, one)
+			s = append(s, one.String())
 		}
 		return strings.Join(s, "; ")
 	case *kmsg.ListGroupsResponse:
-		s := errorName(resp.ErrorCode)
+		var s strings.Builder
+		s.WriteString(errorName(resp.ErrorCode))
 		for _, g := range resp.Groups {
-			s += fmt.Sprintf(" %s:%s:%s:%s", g.Group, g.ProtocolType, g.GroupState, g.GroupType)
+			s.WriteString(fmt.Sprintf(" %s:%s:%s:%s", g.Group, g.ProtocolType, g.GroupState, g.GroupType))
 		}
-		return s
+		return s.String()
 	case *kmsg.DeleteGroupsResponse:
 		var s []string
 		for _, g := range resp.Groups {

@@ -23,7 +23,7 @@ func TestSnapshot(t *testing.T) {
 			req := kmsg.NewPtrOffsetCommitRequest()
 			req.Version, req.Group, req.Generation = 9, fmt.Sprintf("g%03d", i), -1
 			req.Topics = []kmsg.OffsetCommitRequestTopic{
-				{Topic: "t", Partitions: []kmsg.OffsetCommitRequestTopicPartition{{Partition: 1, Offset: 7}, {Offset: int64(i), Metadata: kmsg.StringPtr("m"), LeaderEpoch: 3}}},
+				{Topic: "t", Partitions: []kmsg.OffsetCommitRequestTopicPartition{{Partition: 1, Offset: 7}, {Offset: int64(i), Metadata: new("m"), LeaderEpoch: 3}}},
 				{Topic: "s", Partitions: []kmsg.OffsetCommitRequestTopicPartition{{Offset: 8}}},
 			}
 			c.must(t, req)

@@ -92,8 +92,8 @@ func (c *Core) replySync(g *group, m *member, r coord.Request, err error) {
 	resp.MemberAssignment = []byte{}
 	resp.ErrorCode = code(err)
 	if err == nil {
-		resp.ProtocolType = kmsg.StringPtr(g.protocolType)
-		resp.Protocol = kmsg.StringPtr(g.protocol)
+		resp.ProtocolType = new(g.protocolType)
+		resp.Protocol = new(g.protocol)
 		resp.MemberAssignment = append(resp.MemberAssignment, m.assignment...)
 	}
 	c.reply(g, r, resp)
