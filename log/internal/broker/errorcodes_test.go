@@ -62,7 +62,7 @@ func TestFaultsSayWhatTheyAreAbout(t *testing.T) {
 		for p := range int32(3) {
 			partition := kmsg.NewProduceResponseTopicPartition()
 			partition.Partition, partition.ErrorCode = p, kerr.MessageTooLarge.Code
-			partition.ErrorMessage = kmsg.StringPtr("the batch has 7 bytes")
+			partition.ErrorMessage = new("the batch has 7 bytes")
 			topic.Partitions = append(topic.Partitions, partition)
 		}
 		resp.Topics = append(resp.Topics, topic)

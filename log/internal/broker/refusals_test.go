@@ -48,7 +48,7 @@ func (l *lines) of(b *Broker, level slog.Level) {
 func TestRefusalsAreWrittenDown(t *testing.T) {
 	refuse := standIn{keyProduce, func(context.Context, *call, kmsg.Request) (answer, error) {
 		resp := kmsg.NewPtrProduceResponse()
-		p := kmsg.ProduceResponseTopicPartition{Partition: 3, ErrorCode: kerr.MessageTooLarge.Code, ErrorMessage: kmsg.StringPtr("it has 9 bytes")}
+		p := kmsg.ProduceResponseTopicPartition{Partition: 3, ErrorCode: kerr.MessageTooLarge.Code, ErrorMessage: new("it has 9 bytes")}
 		p.ErrorRecords = []kmsg.ProduceResponseTopicPartitionErrorRecord{}
 		resp.Topics = []kmsg.ProduceResponseTopic{{Topic: "orders", Partitions: []kmsg.ProduceResponseTopicPartition{p}}}
 		return answer{now: resp}, nil
