@@ -173,3 +173,28 @@ func TestJournalTakesNoAcknowledgedBatchWithAFullDisk(t *testing.T) {
 	ticket := mustAppend(t, logs[1], plainBatch("again"))
 	durable(t, logs[1], ticket.LastOffset+1)
 }
+
+// TestQuarantineKeepsWhatTheJournalHas: a partition is set aside while its last
+// appends are durable in the journal alone. They are in the files that are kept, after
+// a power cut too, and a log that is made again under that name gets none of them.
+func TestQuarantineKeepsWhatTheJournalHas(t *testing.T) {
+	m := vfs.NewMem()
+	n, logs := journalDisk(t, m, 4, func(o *Options) { o.Journal, o.JournalAge = JournalOn, time.Hour })
+	roundOver(t, logs)
+	roundOver(t, logs)
+	if logs[0].journalLag() == 0 {
+		t.Fatal("the round did not go to the journal")
+	}
+	if err := n.QuarantineLog(topic, 0, "a test"); err != nil {
+		t.Fatal(err)
+	}
+	clone := m.CrashClone(randomSource(t))
+	kept, err := vfs.ReadFile(clone, "/data/quarantine/"+TopicPartition{topic, 0}.fileName("")+"/00000000000000000000.log", 1<<20)
+	if want := 2 * len(plainBatch("x")); err != nil || len(kept) != want {
+		t.Fatalf("%d bytes of %d are kept (%v)", len(kept), want, err)
+	}
+	_, again := journalDisk(t, clone, 1)
+	if again[0].LogEnd() != 0 {
+		t.Fatalf("the new log ends at %d", again[0].LogEnd())
+	}
+}

@@ -177,6 +177,14 @@ func (d *Disk) deleteDir(id TopicPartition) error {
 // to quarantine/, where nothing is ever deleted.
 func (d *Disk) QuarantineLog(topicID [16]byte, partition int32, reason string) error {
 	id := TopicPartition{topicID, partition}
+	d.mu.Lock()
+	l := d.logs[id]
+	d.mu.Unlock()
+	if l != nil { // so that what only the journal has is in the files that are kept
+		if err := l.Close(); err != nil {
+			return fmt.Errorf("quarantine log %v: %w", id, err)
+		}
+	}
 	if err := d.shut(id); err != nil {
 		return fmt.Errorf("quarantine log %v: %w", id, err)
 	}
