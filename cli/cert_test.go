@@ -87,6 +87,13 @@ func TestWalkThrough(t *testing.T) {
 	server.until(t, "listening on")
 	run(commands["topic create"]).want(t, 0, "created orders")
 	run(commands["topic list"]).want(t, 0, "orders")
+	made := run(commands["user create"])
+	made.want(t, 0, "created user anna")
+	_, password, _ := strings.Cut(made.stdout, "password ")
+	if err := os.WriteFile("anna.password", []byte(password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run("millrace topic list --brokers localhost:9093 --tls-ca certs/ca.pem --user anna --password-file anna.password").want(t, 0, "orders")
 
 	at := "millrace topic list --brokers localhost:9093 "
 	tls, user := "--tls-ca certs/ca.pem ", "--user admin --password-file admin.password "
@@ -119,13 +126,13 @@ func walkThrough(t *testing.T, page string) map[string]string {
 	found := map[string]string{}
 	for line := range strings.Lines(section) {
 		line = strings.TrimSpace(line)
-		for _, name := range []string{"cert", "server", "topic create", "topic list"} {
+		for _, name := range []string{"cert", "server", "topic create", "topic list", "user create"} {
 			if strings.HasPrefix(line, "millrace "+name+" ") && found[name] == "" {
 				found[name] = line
 			}
 		}
 	}
-	if len(found) != 4 {
+	if len(found) != 5 {
 		t.Fatalf("the walk-through has only %v", found)
 	}
 	return found

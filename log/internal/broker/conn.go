@@ -216,11 +216,7 @@ func (c *conn) readFrame() (frame, error) {
 		}
 		return frame{}, err
 	}
-	memory := c.b.requestMemory
-	if c.stranger {
-		memory = c.b.arrivalMemory
-	}
-	l, err := memory.take(c.handling, int64(p.size))
+	l, err := c.reserve(p.size)
 	if err != nil {
 		return frame{}, fmt.Errorf("reserve memory for a request: %w", err)
 	}
@@ -236,6 +232,21 @@ func (c *conn) readFrame() (frame, error) {
 	}
 	f.came = time.Now()
 	return f, nil
+}
+
+// reserve pays for a frame. A stranger pays from another budget, and does not wait
+// for longer than there is time to come in.
+func (c *conn) reserve(size int) (loan, error) {
+	if !c.stranger {
+		return c.b.requestMemory.take(c.handling, int64(size))
+	}
+	ctx, cancel := context.WithDeadlineCause(c.handling, c.arriveBy, errArrival)
+	defer cancel()
+	l, err := c.b.arrivalMemory.take(ctx, int64(size))
+	if err != nil && context.Cause(ctx) == errArrival {
+		err = errArrival
+	}
+	return l, err
 }
 
 var errArrival = errors.New("the client has not authenticated in time")
