@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -309,5 +310,45 @@ func TestCleanLeavesCleanSegmentsAlone(t *testing.T) {
 	rollNow(t, l)
 	if stats := mustClean(t, l, time.Now()); stats.Passes != 1 || stats.WrittenBytes != 0 || stats.ReadBytes == 0 {
 		t.Fatalf("%+v", stats)
+	}
+}
+
+// TestCleanOnAFullDisk: compaction leaves alone what is kept for the node, and if it
+// is wrong about the room, it leaves the old segments and nothing else.
+func TestCleanOnAFullDisk(t *testing.T) {
+	for _, reserve := range []uint64{1, 64 << 10} {
+		fs := vfs.NewMem()
+		n := openDisk(t, fs, func(o *Options) { o.MinFreeBytes = reserve })
+		l := openTestLog(t, n, Config{})
+		for i := range 40 {
+			mustAppend(t, l, keyed(record.Plain(), fmt.Sprint("key-", i%20), strings.Repeat("v", 1000)))
+		}
+		rollNow(t, l)
+		want := contents(t, l)
+		fs.Limit(fs.Used() + 70<<10)
+		if reserve == 1 {
+			fs.Inject(func(op vfs.Op, name string) error { // somebody else is faster
+				if op == vfs.OpWrite && strings.HasSuffix(name, cleanedSuffix) {
+					return syscall.ENOSPC
+				}
+				return nil
+			})
+		}
+		if _, err := l.Clean(t.Context(), time.Now(), l.LogEnd()); !errors.Is(err, ErrFull) {
+			t.Fatal(err)
+		}
+		fs.Inject(nil)
+		names, err := fs.List(l.dir)
+		if err != nil || strings.Contains(fmt.Sprint(names), "cleaned") || n.Err() != nil {
+			t.Fatal(names, err, n.Err())
+		}
+		if got := contents(t, l); got != want {
+			t.Fatal(got)
+		}
+		fs.Limit(0)
+		mustClean(t, l, time.Now())
+		if got := strings.Count(contents(t, l), "="); got != 20 {
+			t.Fatalf("%d records are left", got)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"github.com/millrace/millrace/internal/vfs"
@@ -62,8 +63,20 @@ func newCleanWriter(p *cleanPass, group []*segment) (*cleanWriter, error) {
 // source is the segment that the next batches come from.
 func (w *cleanWriter) source(s *segment) { w.from = s }
 
-// begin opens the file, because something has changed.
+// begin opens the file, because something has changed. It may become as large as the
+// group, and leaves room for those who need it more.
 func (w *cleanWriter) begin() (err error) {
+	d := w.p.l.disk
+	if err := d.measure(); err != nil {
+		return err
+	}
+	need := d.o.MinFreeBytes
+	for _, s := range w.group {
+		need += uint64(s.size)
+	}
+	if have := d.free.Load(); have < need {
+		return fmt.Errorf("%w: %d bytes are left, compaction of %v needs %d", ErrFull, have, w.p.l.id, need)
+	}
 	w.changed = true
 	w.file, err = w.p.l.disk.o.FS.Create(w.path())
 	return onDisk("write compacted segment", err)

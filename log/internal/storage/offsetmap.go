@@ -48,9 +48,10 @@ func (m *offsetMap) put(key []byte, offset int64) bool {
 	if m.used >= len(m.slots)/4*3 && !m.grow() {
 		return false
 	}
-	s := m.find(hashKey(key))
+	hash := hashKey(key)
+	s := m.find(hash)
 	if s.next == 0 {
-		s.hash = hashKey(key)
+		s.hash = hash
 		m.used++
 	}
 	s.next = offset + 1
