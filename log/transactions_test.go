@@ -27,21 +27,38 @@ func endTxn(w *wire, version int16, id string, p *kmsg.InitProducerIDResponse, c
 // kafkajs reads "Unknown error code 90" where an older version must say 47.
 func TestFencedProducersAreToldInTheWordsOfTheirVersion(t *testing.T) {
 	_, addr := newNode(t)
+	createTopic(t, addr, "topic", 1, nil)
 	w := dial(t, addr)
 	old := initProducer(w, 1, "t", -1, -1)
 	if fresh := initProducer(w, 1, "t", -1, -1); fresh.ErrorCode != 0 || fresh.ProducerEpoch <= old.ProducerEpoch {
 		t.Fatalf("the second owner: error %d, epoch %d after %d", fresh.ErrorCode, fresh.ProducerEpoch, old.ProducerEpoch)
 	}
-	for version, want := range map[int16]int16{1: kerr.InvalidProducerEpoch.Code, 2: kerr.ProducerFenced.Code, 5: kerr.ProducerFenced.Code} {
-		if got := endTxn(w, version, "t", old, true).ErrorCode; got != want {
-			t.Errorf("EndTxn v%d: error %d, want %d", version, got, want)
+	check := func(name string, version, since, got int16) {
+		t.Helper()
+		want := kerr.ProducerFenced.Code
+		if version < since {
+			want = kerr.InvalidProducerEpoch.Code
+		}
+		if got != want {
+			t.Errorf("%s v%d: error %d, want %d", name, version, got, want)
 		}
 	}
-	if got := initProducer(w, 3, "t", old.ProducerID, old.ProducerEpoch).ErrorCode; got != kerr.InvalidProducerEpoch.Code {
-		t.Errorf("InitProducerId v3: error %d", got)
+	for v := int16(3); v <= 5; v++ { // before 3 a producer does not say who it is
+		check("InitProducerId", v, 4, initProducer(w, v, "t", old.ProducerID, old.ProducerEpoch).ErrorCode)
 	}
-	if got := initProducer(w, 4, "t", old.ProducerID, old.ProducerEpoch).ErrorCode; got != kerr.ProducerFenced.Code {
-		t.Errorf("InitProducerId v4: error %d", got)
+	for v := range int16(4) {
+		req := kmsg.NewPtrAddPartitionsToTxnRequest()
+		req.TransactionalID, req.ProducerID, req.ProducerEpoch = "t", old.ProducerID, old.ProducerEpoch
+		req.Topics = []kmsg.AddPartitionsToTxnRequestTopic{{Topic: "topic", Partitions: []int32{0}}}
+		check("AddPartitionsToTxn", v, 2, ask[*kmsg.AddPartitionsToTxnResponse](w, v, req).Topics[0].Partitions[0].ErrorCode)
+	}
+	for v := range int16(5) {
+		req := kmsg.NewPtrAddOffsetsToTxnRequest()
+		req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Group = "t", old.ProducerID, old.ProducerEpoch, "g"
+		check("AddOffsetsToTxn", v, 2, ask[*kmsg.AddOffsetsToTxnResponse](w, v, req).ErrorCode)
+	}
+	for v := range int16(6) {
+		check("EndTxn", v, 2, endTxn(w, v, "t", old, true).ErrorCode)
 	}
 }
 
