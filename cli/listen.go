@@ -29,7 +29,11 @@ func (l *listenFlags) flags(c *cobra.Command) {
 		"where Kafka clients connect: [PROTOCOL://]HOST:PORT[?advertise=HOST:PORT&client-cert=none|request|require&mechanisms=A,B&name=N] "+
 			"with PROTOCOL one of plaintext, ssl, sasl_plaintext, sasl_ssl; repeatable; none for nowhere")
 	f.StringVar(&l.advertise, "advertise", "", "host:port that clients are told, of a single --listen (default: the one they came to)")
-	l.pair.flags(c, "clients of TLS listeners")
+	shownTo := "clients of TLS listeners"
+	if f.Lookup("brokers") != nil {
+		shownTo += ", or to --brokers"
+	}
+	l.pair.flags(c, shownTo)
 	f.StringVar(&l.clientCA, "tls-client-ca", "", "PEM file with the authorities that sign certificates of clients; ssl listeners then require one")
 	f.StringVar(&l.principalRules, "principal-rules", "", "what user a client's certificate is, as Kafka's ssl.principal.mapping.rules (default: its whole name)")
 	f.DurationVar(&l.session, "sasl-session", 0, "how long an authentication holds until the client must renew it (default: as long as the connection)")
