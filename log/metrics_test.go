@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/millrace/millrace/internal/vfs"
+	"github.com/millrace/millrace/log/internal/broker"
 	"github.com/millrace/millrace/log/internal/metrics"
 )
 
@@ -76,6 +77,15 @@ func busyNode(t *testing.T) (*Node, string) {
 	}
 	if _, err := admin(t, addr).CreateTopic(within(t), 1, 5, nil, "refused"); err == nil {
 		t.Fatal("a topic with five replicas was created")
+	}
+	// Counters move once an answer has left: wait for that of the last request.
+	refused := func() bool {
+		return slices.ContainsFunc(n.broker.Stats().Keys, func(k broker.KeyStats) bool { return len(k.Errors) > 0 && k.Key == 19 })
+	}
+	for ctx := within(t); !refused(); runtime.Gosched() {
+		if ctx.Err() != nil {
+			t.Fatal("the refused topic was not counted")
+		}
 	}
 	return n, addr
 }
