@@ -299,19 +299,27 @@ type cleanRun struct {
 	m   *cleanModel
 	c   Config
 	now time.Time
+	// journal has the disk's journal used for every round.
+	journal bool
 }
 
 func newCleanRun(t *testing.T, rng *rand.Rand) *cleanRun {
 	r := &cleanRun{t: t, rng: rng, fs: vfs.NewMem(), m: newCleanModel(), now: time.Now(),
-		c: Config{SegmentBytes: 500 + rng.Int64N(2000), IndexInterval: 1 + rng.Int64N(500), DeleteRetention: time.Hour, Compact: true}}
+		c: Config{SegmentBytes: 500 + rng.Int64N(2000), IndexInterval: 1 + rng.Int64N(500), DeleteRetention: time.Hour, Compact: true}, journal: rng.IntN(2) == 0}
 	r.reopen()
 	return r
 }
 
 func (r *cleanRun) reopen() {
 	r.m.high = r.m.end // all of it is durable, and there is no other replica
-	r.n = openDisk(r.t, r.fs)
+	r.n = openDisk(r.t, r.fs, r.options)
 	r.l = openTestLog(r.t, r.n, r.c)
+}
+
+func (r *cleanRun) options(o *Options) {
+	if r.journal {
+		o.Journal, o.JournalFileBytes = JournalOn, 64<<10
+	}
 }
 
 func (r *cleanRun) must(err error) {
@@ -457,7 +465,7 @@ func TestCleanCrash(t *testing.T) {
 }
 
 func (r *cleanRun) survives(clone *vfs.Mem) error {
-	n, err := tryDisk(clone)
+	n, err := tryDisk(clone, r.options)
 	if err != nil {
 		return err
 	}

@@ -213,3 +213,33 @@ func readForward(l *Log, to int64) error {
 	}
 	return nil
 }
+
+// TestCleanLetsReadersFinish: a reader has opened a segment, with its index, when a
+// compaction replaces it and two more, and then reads to its end.
+func TestCleanLetsReadersFinish(t *testing.T) {
+	fs := vfs.NewMem()
+	l := openTestLog(t, openDisk(t, fs, func(o *Options) { o.MaxOpenSegments = 1 }), Config{IndexInterval: 1})
+	for i := range 3 {
+		writeKeys(t, l, 5, fmt.Sprint(i))
+	}
+	v, err := l.view(7, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustClean(t, l, time.Now())
+	if got := strings.Count(contents(t, l), "="); got != 5 || len(l.segments) != 2 {
+		t.Fatalf("%d records in %d segments", got, len(l.segments))
+	}
+	data, next, err := v.read(7, 10_000, 10)
+	if err != nil || next != 7 {
+		t.Fatal(err, next)
+	}
+	h, err := record.Check(data, record.Limits{})
+	if err != nil || h.BaseOffset != 7 || len(data) != 3*h.Size() {
+		t.Fatalf("%+v %v, %d bytes", h, err, len(data))
+	}
+	l.disk.handles.release(v.handle)
+	if n := len(l.disk.handles.bySeg); n > 1 {
+		t.Fatalf("%d segments are open", n)
+	}
+}

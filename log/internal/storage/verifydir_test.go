@@ -197,7 +197,7 @@ func TestVerifyDirMissesTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := mustVerify(t, m)
-	if r.Damage() == 0 || r.Findings[0].EndOffset <= r.Findings[0].FirstOffset {
+	if r.Damage() != 1 || r.Findings[0].EndOffset <= r.Findings[0].FirstOffset {
 		t.Fatalf("%+v", r)
 	}
 }

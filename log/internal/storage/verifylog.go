@@ -29,6 +29,7 @@ type logVerifier struct {
 	durable int64 // what is known to be on the disk
 	next    int64 // where the last segment ends
 	whole   bool  // nothing bad was found in it
+	short   bool  // a file is shorter than the checkpoint says, which was reported
 }
 
 const (
@@ -48,7 +49,7 @@ func (p *logVerifier) run() error {
 			return err
 		}
 	}
-	if p.whole && p.next < p.durable { // the end is missing, and what is left is in order
+	if p.whole && !p.short && p.next < p.durable { // the end is missing, and what is left is in order
 		p.add(Finding{Kind: Damaged, Partition: p.id.String(), File: p.rel(segmentName(p.bases[len(p.bases)-1]) + logSuffix),
 			Position: p.sizes[p.bases[len(p.bases)-1]], FirstOffset: p.next, EndOffset: p.durable,
 			What: fmt.Sprintf("it ends at offset %d, and %d was on the disk", p.next, p.durable), Do: restoreIt})
@@ -171,6 +172,7 @@ func (p *logVerifier) checkpoint() error {
 			if !found {
 				what = "the file is missing"
 			}
+			p.short = true
 			p.add(Finding{Kind: Damaged, Partition: p.id.String(), File: p.rel(segmentName(s.base) + logSuffix), Position: size,
 				FirstOffset: s.base, EndOffset: s.end, What: what, Do: restoreIt})
 		}
