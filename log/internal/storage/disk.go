@@ -52,10 +52,10 @@ func (tp TopicPartition) String() string {
 
 // Disk is one data directory, held by one process. It may be used concurrently.
 //
-// Three goroutines belong to it: the commit loop, which turns appended into durable
-// (see committer), the keeper, which does what is not urgent: checkpoints, the
-// index files of finished segments, the count of free bytes; and the cleaner, which
-// compacts.
+// Four goroutines belong to it: the commit loop, which turns appended into durable
+// (see committer); the settler, which syncs what is durable in the journal alone; the
+// keeper, which does what is not urgent: checkpoints, the index files of finished
+// segments, the count of free bytes; and the cleaner, which compacts.
 type Disk struct {
 	o        Options
 	identity Identity

@@ -198,3 +198,20 @@ func TestQuarantineKeepsWhatTheJournalHas(t *testing.T) {
 		t.Fatalf("the new log ends at %d", again[0].LogEnd())
 	}
 }
+
+// TestReplayUnderEveryPolicy: the node is started with another policy after a crash.
+// What was acknowledged under the old one is there, and no journal is left.
+func TestReplayUnderEveryPolicy(t *testing.T) {
+	for _, policy := range []SyncPolicy{Interval, OS} {
+		m := emptyLog(t)
+		writeJournal(t, m, []testRound{{1, 1, []journalEntry{appended(0, "a")}}})
+		n := openDisk(t, m, func(o *Options) { o.Policy = policy })
+		l := openTestLog(t, n, Config{})
+		if got := values(t, l, 0, l.LogEnd()); !slices.Equal(got, []string{"0=a"}) {
+			t.Errorf("%v: %q", policy, got)
+		}
+		if names, err := m.List("/data/" + journalDir); err != nil || len(names) > 0 {
+			t.Errorf("%v: the journal holds %q (%v)", policy, names, err)
+		}
+	}
+}
