@@ -23,7 +23,7 @@ func init() {
 		},
 		deviations: []string{
 			"Racks are kept and shown, but assignments do not follow them.",
-			"A regular expression is resolved when it arrives, not at a later heartbeat. It may have 4 KiB.",
+			"A regular expression is resolved when it arrives, not at a later heartbeat. It may have 4 KiB, and what it compiles to times the length of all topic names is bounded.",
 			"A classic group moves to this protocol although librdkafka's standard assignors add data to its assignments; Kafka refuses that for every assignor.",
 			"A static member may join again under its own member id without having left, and may leave for a while (epoch -2) without naming its instance; Kafka refuses both.",
 		},

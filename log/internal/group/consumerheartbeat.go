@@ -69,8 +69,8 @@ func (c *Core) admit(r coord.Request, req *kmsg.ConsumerGroupHeartbeatRequest) (
 	if err := c.mayBecomeConsumers(g, req.Group, joining); err != nil {
 		return nil, nil, nil, err
 	}
-	if req.SubscribedTopicRegex != nil && *req.SubscribedTopicRegex != "" {
-		if _, err := compileRegex(*req.SubscribedTopicRegex); err != nil {
+	if req.SubscribedTopicRegex != nil && *req.SubscribedTopicRegex != "" && !g.knowsRegex(*req.SubscribedTopicRegex) {
+		if err := checkRegex(*req.SubscribedTopicRegex, c.catalog(r)); err != nil {
 			return nil, nil, nil, err
 		}
 	}

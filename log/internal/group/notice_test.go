@@ -10,7 +10,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/millrace/millrace/log/internal/coord"
 	"github.com/millrace/millrace/log/internal/coord/coordtest"
 	"github.com/millrace/millrace/log/internal/core"
 )
@@ -57,20 +56,4 @@ func TestNotices(t *testing.T) {
 			t.Errorf("groups are left: %+v", got.Groups)
 		}
 	})
-}
-
-// TestPatternsShowWhatMayBeSeen: a pattern matches only topics that its member may
-// know of.
-func TestPatternsShowWhatMayBeSeen(t *testing.T) {
-	c := newCore()
-	var out core.Duties
-	topics := testTopics{topics: map[string]testTopic{"t-open": {topicID("a"), 1}, "t-secret": {topicID("b"), 1}}, version: 1}
-	beat := kmsg.NewPtrConsumerGroupHeartbeatRequest()
-	beat.Version, beat.Group, beat.MemberID, beat.RebalanceTimeoutMillis = 1, "g", "m", 1000
-	beat.SubscribedTopicRegex, beat.Topics = new("t-.*"), []kmsg.ConsumerGroupHeartbeatRequestTopic{}
-	meta := coord.Meta{Visible: func(topic string) bool { return topic == "t-open" }}
-	c.Step(0, coord.Request{ID: 1, Body: beat, Topics: topics, Meta: meta}, &out)
-	if got := c.groups["g"].consumers.topics(); len(got) != 1 || got[0] != "t-open" {
-		t.Errorf("the group reads %v", got)
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"time"
 
@@ -15,6 +16,12 @@ import (
 // maxRegexBytes bounds a subscribed pattern. A compiled one takes about a hundred
 // times its text, and nobody writes patterns of this size by hand.
 const maxRegexBytes = 4 << 10
+
+// maxRegexWork bounds what one search for the topics of a pattern may cost: the size of
+// its compiled form times the letters of all topic names, which is the most that
+// matching in RE2's way takes. This many are about half a second, for which the groups
+// of the same shard wait; ordinary patterns stay a hundredfold below.
+const maxRegexWork = 100_000_000
 
 // regexRefresh is the time between two searches for new topics that match the
 // patterns of a group, as in Kafka: a burst of new topics is one rebalance.
@@ -28,31 +35,63 @@ type regex struct {
 	resolvedMs int64    // time of day
 
 	compiled *regexp.Regexp // nil until needed
+	size     int            // of what is compiled
 }
 
-// compileRegex compiles a pattern that must match whole names.
-func compileRegex(pattern string) (*regexp.Regexp, error) {
+// compileRegex compiles a pattern that must match whole names, and says how large the
+// compiled form is.
+func compileRegex(pattern string) (re *regexp.Regexp, size int, err error) {
 	if len(pattern) > maxRegexBytes {
-		return nil, refuse(kerr.InvalidRegularExpression, "SubscribedTopicRegex has %d bytes; %d are the most", len(pattern), maxRegexBytes)
+		return nil, 0, refuse(kerr.InvalidRegularExpression, "SubscribedTopicRegex has %d bytes; %d are the most", len(pattern), maxRegexBytes)
 	}
 	// Alone first: a pattern that only the group around it makes whole is none.
-	if _, err := regexp.Compile(pattern); err != nil {
-		return nil, refuse(kerr.InvalidRegularExpression, "SubscribedTopicRegex `%s` is not a valid regular expression: %v", pattern, err)
+	tree, err := syntax.Parse(pattern, syntax.Perl)
+	if err == nil {
+		re, err = regexp.Compile(`^(?:` + pattern + `)$`)
 	}
-	re, err := regexp.Compile(`^(?:` + pattern + `)$`)
 	if err != nil {
-		return nil, refuse(kerr.InvalidRegularExpression, "SubscribedTopicRegex `%s` is not a valid regular expression: %v", pattern, err)
+		return nil, 0, refuse(kerr.InvalidRegularExpression, "SubscribedTopicRegex `%s` is not a valid regular expression: %v", pattern, err)
 	}
-	return re, nil
+	prog, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return nil, 0, refuse(kerr.InvalidRegularExpression, "SubscribedTopicRegex `%s` is not a valid regular expression: %v", pattern, err)
+	}
+	return re, len(prog.Inst), nil
+}
+
+// checkRegex refuses a pattern that is none, or that takes too long to look for.
+func checkRegex(pattern string, topics coord.Catalog) error {
+	_, size, err := compileRegex(pattern)
+	if err == nil && size*letters(topics) > maxRegexWork {
+		err = refuse(kerr.InvalidRegularExpression, "SubscribedTopicRegex `%s` is too large to be matched with the names of all topics: take a simpler one", pattern)
+	}
+	return err
+}
+
+// knowsRegex reports whether members subscribe to the pattern already.
+func (g *group) knowsRegex(pattern string) bool {
+	return g != nil && g.consumers != nil && g.consumers.regexes[pattern] != nil
+}
+
+// letters is the length of all topic names together.
+func letters(topics coord.Catalog) int {
+	n := 0
+	for name := range topics.Names() {
+		n += len(name)
+	}
+	return n
 }
 
 // resolve finds the topics that match now and that whoever asked may see. It reports
 // whether they are others than before.
 func (r *regex) resolve(pattern string, topics coord.Catalog, meta coord.Meta) (changed bool, err error) {
 	if r.compiled == nil {
-		if r.compiled, err = compileRegex(pattern); err != nil {
+		if r.compiled, r.size, err = compileRegex(pattern); err != nil {
 			return false, err
 		}
+	}
+	if r.size*letters(topics) > maxRegexWork {
+		return false, nil // there are more topics than when it was admitted: it keeps those that it has
 	}
 	var found []string
 	for name := range topics.Names() {
