@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +31,7 @@ type nodeFlags struct {
 	admin        adminFlags
 	limits       limitFlags
 	compaction   int64
+	offsets      time.Duration
 }
 
 func (n *nodeFlags) flags(c *cobra.Command) {
@@ -44,6 +46,7 @@ func (n *nodeFlags) flags(c *cobra.Command) {
 	f.StringArrayVar(&n.superUsers, "super-user", nil, "principal who may do everything, as User:NAME; may be repeated")
 	f.BoolVar(&n.allowIfNoACL, "allow-if-no-acl", false, "with --authorize: let everybody use what no ACL is about")
 	f.Int64Var(&n.compaction, "compaction-rate", 0, "bytes a second that compaction may read and write (default 64 MiB; -1 for no bound)")
+	f.DurationVar(&n.offsets, "offsets-retention", 7*24*time.Hour, "how long offsets of a group without members are kept; -1s for ever")
 	n.limits.flags(c)
 	oneOf(c, "sync", &n.sync, "always", "interval", "os")
 }
@@ -78,7 +81,7 @@ func (n *nodeFlags) open(ctx context.Context, dir string, logger *slog.Logger) (
 	opened, err := millog.Open(ctx, millog.Options{
 		DataDir: filepath.Join(dir, "log"), Logger: logger, Sync: millog.Sync(n.sync), Insecure: n.insecure,
 		Authorize: n.authorize, SuperUsers: superUsers, AllowIfNoACL: n.allowIfNoACL,
-		CompactionBytesPerSecond: n.compaction, NoAutoCreate: n.noAutoCreate, DefaultPartitions: n.partitions,
+		CompactionBytesPerSecond: n.compaction, OffsetsRetention: n.offsets, NoAutoCreate: n.noAutoCreate, DefaultPartitions: n.partitions,
 		Fatal: func(err error) {
 			fail(fmt.Errorf("the disk failed, so the node has stopped acknowledging: %w", err))
 		},
