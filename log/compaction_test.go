@@ -94,7 +94,7 @@ func groupOffset(t *testing.T, n *Node, group string) (offset int64) {
 // state is what the coordinators know: committed offsets, and transactions.
 func state(t *testing.T, n *Node, groups, ids []string) string {
 	t.Helper()
-	text := ""
+	var text strings.Builder
 	s := n.Session(SessionOptions{})
 	for _, id := range ids {
 		again(t, func() int16 {
@@ -109,15 +109,15 @@ func state(t *testing.T, n *Node, groups, ids []string) string {
 				return kerr.ConcurrentTransactions.Code
 			}
 			if d.ErrorCode == 0 {
-				text += fmt.Sprintln(id, d.State, d.ProducerID, d.ProducerEpoch, d.Topics)
+				fmt.Fprintln(&text, id, d.State, d.ProducerID, d.ProducerEpoch, d.Topics)
 			}
 			return d.ErrorCode
 		})
 	}
 	for _, g := range groups {
-		text += fmt.Sprintln(g, groupOffset(t, n, g))
+		fmt.Fprintln(&text, g, groupOffset(t, n, g))
 	}
-	return text
+	return text.String()
 }
 
 // smallSegments has the coordinators begin new segments often: the last one is never

@@ -3,6 +3,7 @@ package record
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -32,11 +33,12 @@ func sifted(t *testing.T, batch []byte) (h Header, list []string) {
 		t.Fatal(err)
 	}
 	for rec := (Record{}); r.Next(&rec); {
-		text := fmt.Sprintf("%d@%d %s=%q nil:%v", rec.Offset, rec.Timestamp, rec.Key, rec.Value, rec.Value == nil)
+		var text strings.Builder
+		fmt.Fprintf(&text, "%d@%d %s=%q nil:%v", rec.Offset, rec.Timestamp, rec.Key, rec.Value, rec.Value == nil)
 		for hs := rec.Headers(); hs.Next(); {
-			text += fmt.Sprintf(" %s:%x", hs.Key, hs.Value)
+			fmt.Fprintf(&text, " %s:%x", hs.Key, hs.Value)
 		}
-		list = append(list, text)
+		list = append(list, text.String())
 	}
 	if r.Err() != nil {
 		t.Fatal(r.Err())

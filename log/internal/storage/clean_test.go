@@ -53,27 +53,28 @@ func contents(t *testing.T, l *Log) string {
 			if err != nil {
 				t.Fatal(err)
 			}
-			text := fmt.Sprint(h.BaseOffset, "-", h.LastOffset(), ":")
+			var text strings.Builder
+			fmt.Fprint(&text, h.BaseOffset, "-", h.LastOffset(), ":")
 			if h.Control() {
 				c, err := record.ParseControl(data)
 				if err != nil {
 					t.Fatal(err)
 				}
-				text += map[record.Marker]string{record.Commit: "C", record.Abort: "A"}[c.Marker]
+				text.WriteString(map[record.Marker]string{record.Commit: "C", record.Abort: "A"}[c.Marker])
 			} else if h.Count == 0 {
-				text += "E"
+				text.WriteString("E")
 			}
 			if _, ok := h.DeleteHorizon(); ok {
-				text += "H"
+				text.WriteString("H")
 			}
 			for rec := (record.Record{}); !h.Control() && r.Next(&rec); {
 				value := string(rec.Value)
 				if rec.Value == nil {
 					value = "-"
 				}
-				text += fmt.Sprintf(" %d:%s=%s", rec.Offset, rec.Key, value)
+				fmt.Fprintf(&text, " %d:%s=%s", rec.Offset, rec.Key, value)
 			}
-			out = append(out, text)
+			out = append(out, text.String())
 			from = h.LastOffset() + 1
 		}
 	}
