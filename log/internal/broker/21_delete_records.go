@@ -51,15 +51,15 @@ func deleteRecords(_ context.Context, c *call, req *kmsg.DeleteRecordsRequest) (
 }
 
 func (c *call) deleteBefore(t *meta.Topic, index int32, offset int64) (int64, error) {
-	switch {
-	case t.Internal:
+	if t.Internal {
 		return 0, kerr.InvalidTopicException
-	case !t.Cleans("delete"):
-		return 0, kerr.PolicyViolation
 	}
 	p, err := c.led(t, index, noEpoch)
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, err
+	case !t.Cleans("delete"):
+		return 0, kerr.PolicyViolation
 	}
 	return p.DeleteRecords(offset)
 }
