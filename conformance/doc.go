@@ -1,5 +1,5 @@
-// Package conformance runs other people's clients against a node: kafkajs and kcat
-// (librdkafka). A client that is not installed is skipped by name.
+// Package conformance runs other people's clients and test suites against a node. A
+// client that is not installed is skipped by name; README.md says what there is.
 //
 //	cd conformance && go test ./...
 //
