@@ -33,7 +33,7 @@ func saslHandshake(_ context.Context, c *call, req *kmsg.SASLHandshakeRequest) (
 		return resp, nil
 	}
 	resp.SupportedMechanisms = c.login.mechanismNames()
-	if err := c.login.handshake(req.Version, req.Mechanism, time.Now()); err != nil {
+	if err := c.login.handshake(req.Version, req.Mechanism, c.caller.Host, time.Now()); err != nil {
 		resp.ErrorCode = err.Code
 	}
 	return resp, nil

@@ -31,6 +31,9 @@ func saslAuthenticate(ctx context.Context, c *call, req *kmsg.SASLAuthenticateRe
 		return answer{now: resp, last: c.login != nil}, nil
 	}
 	challenge, done, err := c.login.step(ctx, req.SASLAuthBytes, time.Now())
+	if unanswered := gaveUp(ctx, err); unanswered != nil {
+		return answer{}, unanswered
+	}
 	if err != nil {
 		resp.ErrorCode, resp.ErrorMessage = kerr.SaslAuthenticationFailed.Code, new(c.login.failed(ctx, c.caller, err))
 		return answer{now: resp, last: true}, nil

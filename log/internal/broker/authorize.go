@@ -95,7 +95,7 @@ func (c *call) audit(ok bool, op acl.Operation, kind acl.ResourceType, name stri
 	}
 	attrs := []slog.Attr{
 		slog.String("principal", c.caller.Principal), slog.String("host", c.caller.Host),
-		slog.String("operation", op.String()), slog.String("resource", kind.String()), slog.String("name", name),
+		slog.String("operation", op.String()), slog.String("resource", kind.String()), slog.String("name", short(name)),
 		slog.String("request", kmsg.NameForKey(c.req.Key())), slog.String("listener", c.caller.Listener),
 	}
 	if suppressed > 0 {

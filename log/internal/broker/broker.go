@@ -61,23 +61,24 @@ type Options struct {
 // Broker answers requests, over any number of connections and from this process,
 // concurrently.
 type Broker struct {
-	opts           Options
-	handlers       map[int16]*handler
-	requestMemory  *memory // of frames
-	arrivalMemory  *memory // of frames of who is not authenticated
-	decodeMemory   *memory // of what they decode to; who holds it never waits for requestMemory
-	responseMemory *memory // of records on their way out; likewise for both
-	connections    gate
-	addresses      addresses
-	requests       gate // those of this process
-	reported       quiet
-	denied         quiet // lines about denied access
-	logins         quiet // lines about who came in
-	failedLogins   quiet // and about who did not
-	sasl           *sasl.Server
-	refusals       refusals
-	quotas         quota.Limiter
-	stats          *stats
+	opts                Options
+	handlers            map[int16]*handler
+	requestMemory       *memory // of frames
+	arrivalMemory       *memory // of frames of who is not authenticated
+	arrivalDecodeMemory *memory // of what those decode to; likewise
+	decodeMemory        *memory // of what they decode to; who holds it never waits for requestMemory
+	responseMemory      *memory // of records on their way out; likewise for both
+	connections         gate
+	addresses           addresses
+	requests            gate // those of this process
+	reported            quiet
+	denied              quiet // lines about denied access
+	logins              quiet // lines about who came in
+	failedLogins        quiet // and about who did not
+	sasl                *sasl.Server
+	refusals            refusals
+	quotas              quota.Limiter
+	stats               *stats
 
 	// open ends when the broker stops reading requests, flushing when it stops
 	// sending answers.
@@ -89,13 +90,14 @@ type Broker struct {
 func New(o Options) *Broker {
 	o.Limits.setDefaults()
 	b := &Broker{
-		opts:           o,
-		handlers:       maps.Clone(registered),
-		requestMemory:  newMemory(o.Limits.RequestBytes),
-		arrivalMemory:  newMemory(o.Limits.ArrivalBytes),
-		decodeMemory:   newMemory(o.Limits.DecodeBytes),
-		responseMemory: newMemory(o.Limits.ResponseBytes),
-		stats:          newStats(registered),
+		opts:                o,
+		handlers:            maps.Clone(registered),
+		requestMemory:       newMemory(o.Limits.RequestBytes),
+		arrivalMemory:       newMemory(o.Limits.ArrivalBytes),
+		arrivalDecodeMemory: newMemory(o.Limits.ArrivalBytes),
+		decodeMemory:        newMemory(o.Limits.DecodeBytes),
+		responseMemory:      newMemory(o.Limits.ResponseBytes),
+		stats:               newStats(registered),
 	}
 	b.sasl = sasl.NewServer(b.credential, b.decoySecret())
 	b.open, b.stopOpen = context.WithCancel(context.Background())

@@ -49,7 +49,8 @@ type conn struct {
 	caller    atomic.Pointer[Caller]
 
 	// login is the worker's, nil if the listener has no SASL. Until the client is
-	// inside, or is too late, the reader asks for every frame how it went.
+	// inside, or is too late, the reader asks for every frame how it went; it is told
+	// by the writer, when the answer has left.
 	login    *login
 	progress chan loginProgress
 	arriveBy time.Time
@@ -93,6 +94,7 @@ type reply struct {
 	correlation int32
 	key         int16
 	version     int16
+	progress    *loginProgress // for the reader when this has left; nil if it does not ask
 }
 
 // serveConn serves one connection until the peer closes it, breaks a rule or the
@@ -181,8 +183,8 @@ func (c *conn) pace() {
 	}
 }
 
-// awaitLogin waits until the worker is done with the frame of a client that is not
-// inside; false if there is nothing more to read.
+// awaitLogin waits until the frame of a client that is not inside is answered; false if
+// there is nothing more to read.
 func (c *conn) awaitLogin() bool {
 	select {
 	case p := <-c.progress:
@@ -309,9 +311,9 @@ func (c *conn) work() {
 		r, err := c.handle(f)
 		switch {
 		case err == nil:
+			r.progress = c.progressed()
 			c.replies <- r
 			over = r.answer.last
-			c.tellProgress()
 		case c.b.open.Err() != nil:
 			over = true // the node closes: what was answered before still leaves
 		default:
@@ -320,22 +322,32 @@ func (c *conn) work() {
 	}
 }
 
-// tellProgress lets the reader of a client that was not inside go on. The channel has
-// room: the reader takes a value for each frame until it gets one that says inside.
-func (c *conn) tellProgress() {
+// progressed is what the reader of a client that was not inside has to know of a
+// request that was handled; nil once it knows that the client is inside.
+func (c *conn) progressed() *loginProgress {
 	if c.login == nil || c.arrived {
-		return
+		return nil
 	}
 	c.arrived = c.login.state == inside
-	c.progress <- loginProgress{inside: c.arrived, raw: c.login.raw && c.login.state == choosing}
+	return &loginProgress{inside: c.arrived, raw: c.login.raw && c.login.state == choosing}
+}
+
+// tellProgress lets the reader go on. The channel has room: the reader takes a value for
+// each frame until it gets one that says inside.
+func (c *conn) tellProgress(p *loginProgress) {
+	if p != nil {
+		c.progress <- *p
+	}
 }
 
 // handle decodes and handles one request and ends the frame's life.
 func (c *conn) handle(f frame) (reply, error) {
 	defer f.loan.release()
 	defer c.b.dropBuffer(f.rest)
+	ctx, cancel := c.patience()
+	defer cancel()
 	if f.raw {
-		return c.rawToken(f.rest)
+		return c.rawToken(ctx, f.rest)
 	}
 	if c.login != nil {
 		if err := c.login.check(f.key, f.came); err != nil {
@@ -354,9 +366,13 @@ func (c *conn) handle(f frame) (reply, error) {
 		return r, nil
 	}
 	var err error
-	if r.answer, err = c.decodeAndHandle(f, r.call); err != nil {
+	if r.answer, err = c.decodeAndHandle(ctx, f, r.call); err != nil {
 		r.call.releaseLoans()
 		return reply{}, fmt.Errorf("%s version %d: %w", kmsg.NameForKey(f.key), f.version, err)
+	}
+	if c.arriving() { // what takes its answer slowly holds little meanwhile
+		r.call.req = nil
+		r.call.loans[0].shrink(defaultAnswerBytes)
 	}
 	if f.key == keySaslAuthenticate && c.login != nil && c.login.state == inside {
 		c.entered(caller.ClientID)
@@ -368,14 +384,18 @@ func (c *conn) handle(f frame) (reply, error) {
 
 // decodeAndHandle pays for what the frame decodes to and for its answer, decodes it
 // and handles it.
-func (c *conn) decodeAndHandle(f frame, call *call) (answer, error) {
+func (c *conn) decodeAndHandle(ctx context.Context, f frame, call *call) (answer, error) {
 	walked, err := f.walk(f.rest)
 	if err != nil {
 		return answer{}, err
 	}
 	call.caller.ClientID = walked.clientID
 	// A peer that is gone may have sent a Produce without acknowledgement before.
-	l, err := c.b.decodeMemory.take(c.replying, c.b.handlers[f.key].price(walked.weight))
+	memory, waiting := c.b.decodeMemory, c.replying
+	if c.arriving() {
+		memory, waiting = c.b.arrivalDecodeMemory, ctx
+	}
+	l, err := memory.take(waiting, c.b.handlers[f.key].price(walked.weight))
 	if err != nil {
 		return answer{}, fmt.Errorf("reserve memory to decode and answer: %w", err)
 	}
@@ -384,7 +404,19 @@ func (c *conn) decodeAndHandle(f frame, call *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return call.handle(c.handling, req)
+	return call.handle(ctx, req)
+}
+
+// arriving tells the worker that the client is not inside yet.
+func (c *conn) arriving() bool { return c.login != nil && !c.arrived }
+
+// patience is how long a request of now is worth handling: while somebody wants its
+// answer, and of a client that is not inside while it has time to come in.
+func (c *conn) patience() (context.Context, context.CancelFunc) {
+	if c.arriving() {
+		return context.WithDeadlineCause(c.handling, c.arriveBy, errArrival)
+	}
+	return c.handling, func() {}
 }
 
 // write is the writer. It takes every reply, also when it can send none any more.
@@ -392,7 +424,9 @@ func (c *conn) write() {
 	var buf []byte
 	for r := range c.replies {
 		if r.token != nil {
-			c.writeToken(r.token)
+			if c.writeToken(r.token) {
+				c.tellProgress(r.progress)
+			}
 			continue
 		}
 		var sent int64
@@ -411,8 +445,11 @@ func (c *conn) write() {
 		if err == nil {
 			r.call.observe(r.key, resp, int(sent))
 		}
-		if err == nil && r.answer.last {
+		switch {
+		case err == nil && r.answer.last:
 			err = errLast
+		case err == nil:
+			c.tellProgress(r.progress)
 		}
 		if err != nil && c.replying.Err() == nil {
 			c.fail(err)
@@ -434,9 +471,11 @@ func (c *conn) send(f net.Buffers) (int64, error) {
 }
 
 // writeToken answers a token that came without a request's header in the same way.
-func (c *conn) writeToken(token []byte) {
+func (c *conn) writeToken(token []byte) (ok bool) {
 	frame := binary.BigEndian.AppendUint32(nil, uint32(len(token)))
-	if _, err := c.send(net.Buffers{append(frame, token...)}); err != nil && c.replying.Err() == nil {
+	_, err := c.send(net.Buffers{append(frame, token...)})
+	if err != nil && c.replying.Err() == nil {
 		c.fail(fmt.Errorf("write a SASL token: %w", err))
 	}
+	return err == nil
 }

@@ -40,8 +40,8 @@ type Limits struct {
 	// authentication, where there are such; 0 means 15 s.
 	Arrival time.Duration
 	// ArrivalBytes is the budget for the requests of clients that are not yet
-	// authenticated, on all connections together; 0 means 8 MiB. Who is, never waits
-	// for who is not.
+	// authenticated, on all connections together, and another of that size for what
+	// they decode to; 0 means 8 MiB. Who is, never waits for who is not.
 	ArrivalBytes int64
 	// FrameTime is the time in which a frame must arrive once it has begun, and in
 	// which a response must be taken; 0 means 30 s.

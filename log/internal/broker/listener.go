@@ -118,7 +118,7 @@ func (b *Broker) noteLogin(caller *Caller, cause error, args ...any) {
 	if !ok {
 		return
 	}
-	args = append(args, "principal", caller.Principal, "client", caller.Host, "client_id", caller.ClientID, "listener", caller.Listener)
+	args = append(args, "principal", caller.Principal, "client", caller.Host, "client_id", short(caller.ClientID), "listener", caller.Listener)
 	if suppressed > 0 {
 		args = append(args, "suppressed", suppressed)
 	}

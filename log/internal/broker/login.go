@@ -27,9 +27,10 @@ import (
 // Invariants:
 //
 //  1. The worker alone changes a login.
-//  2. Until it was inside once, the reader takes the next frame only when the worker
-//     is done with the one before. So what a stranger can send ahead is one frame, and
-//     the reader knows in time whether that is a request or a token.
+//  2. Until it was inside once, the reader takes the next frame only when the answer to
+//     the one before has left. So what a stranger can make the broker hold is one
+//     request or one answer, and the reader knows in time whether a frame is a request
+//     or a token.
 //  3. Who is inside stays who it is: renewing by another user or mechanism fails.
 //  4. While it is renewed, nothing but SASL is served.
 type login struct {
@@ -99,7 +100,7 @@ func (l *login) check(key int16, now time.Time) error {
 }
 
 // handshake takes the choice of a mechanism.
-func (l *login) handshake(version int16, name string, now time.Time) *kerr.Error {
+func (l *login) handshake(version int16, name, address string, now time.Time) *kerr.Error {
 	if l.state == choosing || l.state == inside && (version == 0 || now.Sub(l.since) < shortestSession) {
 		return kerr.IllegalSaslState // only frames with a header can renew
 	}
@@ -107,7 +108,7 @@ func (l *login) handshake(version int16, name string, now time.Time) *kerr.Error
 	if err != nil || !slices.Contains(l.how.Mechanisms, m) || l.user != "" && m != l.mechanism {
 		return kerr.UnsupportedSaslMechanism
 	}
-	l.state, l.raw, l.exchange = choosing, version == 0, l.b.sasl.Begin(m)
+	l.state, l.raw, l.exchange = choosing, version == 0, l.b.sasl.BeginFrom(address, m)
 	return nil
 }
 
@@ -137,7 +138,7 @@ func (l *login) principal() string { return "User:" + l.user }
 // never says whether it was the user or the password.
 func (l *login) failed(ctx context.Context, caller *Caller, err error) string {
 	user, m := l.exchange.User(), l.exchange.Mechanism()
-	l.b.noteLogin(caller, err, "user", user, "by", m.String())
+	l.b.noteLogin(caller, err, "user", short(user), "by", m.String())
 	pause := time.NewTimer(failureDelay)
 	defer pause.Stop()
 	select {
@@ -152,10 +153,13 @@ func (l *login) failed(ctx context.Context, caller *Caller, err error) string {
 
 // rawToken handles a frame that is a token and nothing else. Such a client learns of
 // a failure by the end of the connection.
-func (c *conn) rawToken(token []byte) (reply, error) {
-	challenge, done, err := c.login.step(c.handling, token, time.Now())
+func (c *conn) rawToken(ctx context.Context, token []byte) (reply, error) {
+	challenge, done, err := c.login.step(ctx, token, time.Now())
+	if unanswered := gaveUp(ctx, err); unanswered != nil {
+		return reply{}, unanswered
+	}
 	if err != nil {
-		c.login.failed(c.handling, c.caller.Load(), err)
+		c.login.failed(ctx, c.caller.Load(), err)
 		return reply{}, errRawRefused
 	}
 	if done {
@@ -166,6 +170,23 @@ func (c *conn) rawToken(token []byte) (reply, error) {
 	}
 	return reply{token: challenge}, nil
 }
+
+// gaveUp is why nobody knows whether a token was right: the client was gone or its time
+// was over before it was looked at. It gets no answer then, because it would take that
+// for a wrong password and not try again.
+func gaveUp(ctx context.Context, err error) error {
+	switch cause := context.Cause(ctx); {
+	case cause == nil || !errors.Is(err, cause):
+		return nil
+	case cause == errArrival:
+		return errCrowded
+	default:
+		return cause
+	}
+}
+
+var errCrowded = errors.New("the time was over before the password could be checked: too many clients authenticate with PLAIN at once; " +
+	"SCRAM leaves that work to them")
 
 var errRawRefused = errors.New("authentication failed")
 

@@ -125,10 +125,10 @@ func TestLoginKeepsItsTime(t *testing.T) {
 	if err := l.check(keyProduce, now); !errors.Is(err, errRenewing) {
 		t.Errorf("a stranger produces: %v", err)
 	}
-	if err := l.handshake(1, "PLAIN", now); err != nil {
+	if err := l.handshake(1, "PLAIN", "", now); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.handshake(1, "PLAIN", now); err != kerr.IllegalSaslState {
+	if err := l.handshake(1, "PLAIN", "", now); err != kerr.IllegalSaslState {
 		t.Errorf("two handshakes: %v", err)
 	}
 	if err := step("anna"); err != nil || l.principal() != "User:anna" {
@@ -143,14 +143,14 @@ func TestLoginKeepsItsTime(t *testing.T) {
 	if err := l.check(keySaslHandshake, now.Add(time.Hour)); err != nil {
 		t.Errorf("renewing late: %v", err)
 	}
-	if err := l.handshake(1, "PLAIN", now.Add(shortestSession-1)); err != kerr.IllegalSaslState {
+	if err := l.handshake(1, "PLAIN", "", now.Add(shortestSession-1)); err != kerr.IllegalSaslState {
 		t.Errorf("renewing at once: %v", err)
 	}
 	now = now.Add(50 * time.Second)
-	if err := l.handshake(0, "PLAIN", now); err != kerr.IllegalSaslState {
+	if err := l.handshake(0, "PLAIN", "", now); err != kerr.IllegalSaslState {
 		t.Errorf("renewing with raw tokens: %v", err)
 	}
-	if err := l.handshake(1, "PLAIN", now); err != nil {
+	if err := l.handshake(1, "PLAIN", "", now); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.check(keyProduce, now); !errors.Is(err, errRenewing) {
@@ -165,7 +165,7 @@ func TestLoginKeepsItsTime(t *testing.T) {
 
 	// Nobody becomes somebody else.
 	now = now.Add(30 * time.Second)
-	if err := l.handshake(1, "PLAIN", now); err != nil {
+	if err := l.handshake(1, "PLAIN", "", now); err != nil {
 		t.Fatal(err)
 	}
 	if err := step("bob"); !errors.Is(err, sasl.ErrRefused) || l.user != "anna" {

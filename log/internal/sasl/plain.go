@@ -26,12 +26,10 @@ func (e *Exchange) plain(ctx context.Context, token []byte) ([]byte, error) {
 	case as != "" && as != user:
 		return nil, fmt.Errorf("%w: nobody may act for another user", ErrRefused)
 	}
-	select {
-	case e.server.deriving <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	if err := e.server.deriving.take(ctx, e.address); err != nil {
+		return nil, err
 	}
-	defer func() { <-e.server.deriving }()
+	defer e.server.deriving.give()
 	m := e.server.strongest(user)
 	c := e.server.find(user, m)
 	if !c.matches(m, password) {

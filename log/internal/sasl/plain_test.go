@@ -53,14 +53,14 @@ func canceled(t *testing.T) (context.Context, context.CancelFunc) {
 // who waits gives up when its connection does.
 func TestPlainWaitsItsTurn(t *testing.T) {
 	s := NewServer(users(t, map[string]string{"alice": "secret"}), []byte("x"))
-	for range cap(s.deriving) {
-		s.deriving <- struct{}{}
+	for s.deriving.free > 0 {
+		_ = s.deriving.take(t.Context(), "")
 	}
 	ctx, _ := canceled(t)
 	if _, err := s.Begin(Plain).Step(ctx, []byte("\x00alice\x00secret")); !errors.Is(err, context.Canceled) {
 		t.Errorf("a client that is gone: %v", err)
 	}
-	<-s.deriving
+	s.deriving.give()
 	if _, err := s.Begin(Plain).Step(t.Context(), []byte("\x00alice\x00secret")); err != nil {
 		t.Error(err)
 	}

@@ -86,9 +86,9 @@ type Lookup func(user string, m Mechanism) (Credential, bool)
 type Server struct {
 	lookup Lookup
 	secret []byte
-	// deriving is held while a password is made into a key, which is slow by intent:
+	// deriving is for who makes a password into a key, which is slow by intent:
 	// strangers with PLAIN get half of the processors at most.
-	deriving chan struct{}
+	deriving *turns
 	nonce    func() string
 }
 
@@ -97,13 +97,17 @@ type Server struct {
 func NewServer(lookup Lookup, secret []byte) *Server {
 	return &Server{
 		lookup: lookup, secret: secret, nonce: newNonce,
-		deriving: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		deriving: newTurns(max(1, runtime.GOMAXPROCS(0)/2)),
 	}
 }
 
 // Begin starts the exchange of one client. m is one of Mechanisms.
-func (s *Server) Begin(m Mechanism) *Exchange {
-	e := &Exchange{server: s, mechanism: m}
+func (s *Server) Begin(m Mechanism) *Exchange { return s.BeginFrom("", m) }
+
+// BeginFrom is Begin for a client at an address. Where clients have to wait for each
+// other, addresses take turns.
+func (s *Server) BeginFrom(address string, m Mechanism) *Exchange {
+	e := &Exchange{server: s, mechanism: m, address: address}
 	if m == Plain {
 		e.next = e.plain
 	} else {
@@ -116,6 +120,7 @@ func (s *Server) Begin(m Mechanism) *Exchange {
 type Exchange struct {
 	server    *Server
 	mechanism Mechanism
+	address   string
 	user      string
 	next      func(context.Context, []byte) ([]byte, error) // nil at the end
 	scram     scramState

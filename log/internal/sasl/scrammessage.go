@@ -34,7 +34,7 @@ func parseClientFirst(token []byte) (clientFirst, error) {
 		return clientFirst{}, malformed("the first message has no header")
 	}
 	if flag != "n" && flag != "y" {
-		return clientFirst{}, malformed("channel binding %q is not offered", flag)
+		return clientFirst{}, malformed("the first message begins with neither n nor y: channel binding is not offered")
 	}
 	f := clientFirst{gs2: s[:len(s)-len(bare)], bare: bare}
 	var err error
