@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 func (a *app) groupCommand() *cobra.Command {
@@ -88,7 +89,7 @@ func (a *app) groupDescribe() *cobra.Command {
 		Args:  someArgs("a group's name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withAdmin(c, &r, func(ctx context.Context, adm *kadm.Client) error {
-				var groups []groupDetail
+				groups := []groupDetail{}
 				var errs []error
 				for _, name := range args {
 					g, err := describeGroup(ctx, adm, name)
@@ -119,9 +120,9 @@ func (a *app) groupDescribe() *cobra.Command {
 
 func printGroup(c *cobra.Command, g groupDetail) error {
 	out := c.OutOrStdout()
-	fmt.Fprintf(out, "group        %s\ntype         %s\nstate        %s\n", g.Group, g.Type, g.State)
+	fmt.Fprintf(out, "group        %s\ntype         %s\nstate        %s\n", printable(g.Group), g.Type, g.State)
 	if g.Assignor != "" {
-		fmt.Fprintf(out, "assignor     %s\n", g.Assignor)
+		fmt.Fprintf(out, "assignor     %s\n", printable(g.Assignor))
 	}
 	fmt.Fprintf(out, "coordinator  %d\nmembers      %d\nlag          %s\n", g.Coordinator, len(g.Members), lagText(g.Lag))
 	if len(g.Partitions) == 0 {
@@ -262,6 +263,9 @@ func wholeTopics(ctx context.Context, adm *kadm.Client, set kadm.TopicsSet) erro
 	}
 	for _, topic := range empty {
 		d := details[topic]
+		if errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
+			return fmt.Errorf("topic %s: there is no such topic (millrace topic list names those that are)", topic)
+		}
 		if d.Err != nil {
 			return fmt.Errorf("topic %s: %w", topic, d.Err)
 		}

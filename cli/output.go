@@ -43,8 +43,9 @@ func printJSON(w io.Writer, v any) error {
 }
 
 // printTable aligns rows; the first is the heading. Cells that are numbers, but
-// for the heading, stand at the right.
+// for the heading, stand at the right. Cells may be any bytes: see printable.
 func printTable(w io.Writer, rows [][]string) error {
+	rows = printableRows(rows)
 	widths := make([]int, len(rows[0]))
 	right := make([]bool, len(rows[0]))
 	for i := range right {
@@ -78,6 +79,17 @@ func printTable(w io.Writer, rows [][]string) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func printableRows(rows [][]string) [][]string {
+	all := make([][]string, len(rows))
+	for r, row := range rows {
+		all[r] = make([]string, len(row))
+		for i, cell := range row {
+			all[r][i] = printable(cell)
+		}
+	}
+	return all
 }
 
 func isNumber(s string) bool {

@@ -151,7 +151,7 @@ func printTxns(c *cobra.Command, infos []txnInfo) error {
 			fmt.Fprintln(out)
 		}
 		fmt.Fprintf(out, "transactional id  %s\nstate             %s\nproducer          %d, epoch %d\ncoordinator       %d\ntimeout           %v\n",
-			t.ID, t.State, t.ProducerID, *t.ProducerEpoch, t.Coordinator, time.Duration(t.TimeoutMs)*time.Millisecond)
+			printable(t.ID), t.State, t.ProducerID, *t.ProducerEpoch, t.Coordinator, time.Duration(t.TimeoutMs)*time.Millisecond)
 		if t.age() != "-" {
 			fmt.Fprintf(out, "started           %s (%s ago)\n", t.Started.Format(time.RFC3339), t.age())
 		}
