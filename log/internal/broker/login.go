@@ -171,22 +171,24 @@ func (c *conn) rawToken(ctx context.Context, token []byte) (reply, error) {
 	return reply{token: challenge}, nil
 }
 
-// gaveUp is why nobody knows whether a token was right: the client was gone or its time
-// was over before it was looked at. It gets no answer then, because it would take that
-// for a wrong password and not try again.
+// gaveUp is why nobody knows whether a token was right: the client was gone, or its time
+// was over, or there were too many others before it was looked at. It gets no answer
+// then, because it would take that for a wrong password and not try again.
 func gaveUp(ctx context.Context, err error) error {
-	switch cause := context.Cause(ctx); {
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(err, sasl.ErrBusy):
+		return err
 	case cause == nil || !errors.Is(err, cause):
 		return nil
 	case cause == errArrival:
-		return errCrowded
-	default:
-		return cause
+		return errNotInTime
 	}
+	return cause
 }
 
-var errCrowded = errors.New("the time was over before the password could be checked: too many clients authenticate with PLAIN at once; " +
-	"SCRAM leaves that work to them")
+var errNotInTime = errors.New("the time was over before the password could be checked: many clients authenticate with PLAIN at once; " +
+	"SCRAM leaves the work to them")
 
 var errRawRefused = errors.New("authentication failed")
 

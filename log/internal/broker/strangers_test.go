@@ -96,7 +96,8 @@ func TestNobodyLooked(t *testing.T) {
 		{t.Context(), nil, nil},
 		{t.Context(), sasl.ErrRefused, nil},
 		{late, sasl.ErrRefused, nil}, // it was looked at in time
-		{late, errArrival, errCrowded},
+		{late, errArrival, errNotInTime},
+		{t.Context(), sasl.ErrBusy, sasl.ErrBusy},
 		{gone, context.Canceled, context.Canceled},
 	} {
 		if got := gaveUp(c.ctx, c.err); !errors.Is(got, c.want) {

@@ -127,8 +127,8 @@ type Exchange struct {
 }
 
 // Step takes the client's next token and returns what to answer, which may be
-// empty. An error, of which errors.Is finds ErrRefused or ErrMalformed unless ctx
-// ended, is the end of the exchange.
+// empty. An error is the end of the exchange; errors.Is finds ErrRefused or
+// ErrMalformed of it, or if the token was not looked at ErrBusy or the cause of ctx.
 func (e *Exchange) Step(ctx context.Context, token []byte) (challenge []byte, err error) {
 	step := e.next
 	e.next = nil

@@ -2,6 +2,7 @@ package sasl
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -14,12 +15,22 @@ import (
 //
 //  1. A turn is free only while nobody waits.
 //  2. An address is in order once if somebody of it waits, and has a queue then.
+//  3. At most maxWaiting of one address wait. A client that has left cannot be told
+//     from one that waits, so a flood of such would hold connections until its turn.
 type turns struct {
 	mu     sync.Mutex
 	free   int
 	queues map[string][]chan struct{} // by address; a turn closes the channel
 	order  []string                   // addresses that wait; the first has the next turn
 }
+
+// maxWaiting is what one processor gets through in a few seconds: more than a fleet
+// of one address that comes back at once, less than clients are ready to wait for.
+const maxWaiting = 256
+
+// ErrBusy means that too many clients of the address wait already; another try later
+// may succeed.
+var ErrBusy = errors.New("too many clients of this address authenticate with PLAIN at once; SCRAM leaves the work to them")
 
 func newTurns(n int) *turns { return &turns{free: n, queues: map[string][]chan struct{}{}} }
 
@@ -31,6 +42,10 @@ func (t *turns) take(ctx context.Context, address string) error {
 		t.free--
 		t.mu.Unlock()
 		return nil
+	}
+	if len(t.queues[address]) >= maxWaiting {
+		t.mu.Unlock()
+		return ErrBusy
 	}
 	turn := make(chan struct{})
 	if t.queues[address] == nil {

@@ -80,3 +80,30 @@ func TestWhoLeavesTakesNoTurn(t *testing.T) {
 		leave[2](gone)
 	})
 }
+
+// TestAFloodFindsTheDoorShut: connections whose clients had left were kept until their
+// turn came, and took the places of all others.
+func TestAFloodFindsTheDoorShut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := newTurns(0)
+		ctx, cancel := context.WithCancel(t.Context())
+		for range maxWaiting {
+			go func() { _ = turns.take(ctx, "flood") }()
+		}
+		synctest.Wait()
+		if err := turns.take(ctx, "flood"); !errors.Is(err, ErrBusy) {
+			t.Errorf("one more: %v", err)
+		}
+		go func() {
+			if err := turns.take(ctx, "anna"); !errors.Is(err, context.Canceled) {
+				t.Errorf("another address: %v", err)
+			}
+		}()
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		if len(turns.queues) != 0 || len(turns.order) != 0 {
+			t.Errorf("afterwards %d addresses wait, %d are in order", len(turns.queues), len(turns.order))
+		}
+	})
+}
