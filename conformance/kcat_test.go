@@ -100,3 +100,16 @@ func TestKcatVersion(t *testing.T) {
 	}
 	t.Logf("%s", out)
 }
+
+// The old librdkafka over TLS, with SCRAM and authorization.
+func TestKcatOverTLS(t *testing.T) {
+	need(t, "kcat")
+	at := secure(t, "SCRAM-SHA-512")
+	security := []string{"-X", "security.protocol=sasl_ssl", "-X", "ssl.ca.location=" + at.ca, "-X", "sasl.mechanism=" + at.mechanism,
+		"-X", "sasl.username=" + user, "-X", "sasl.password=" + password}
+	kcat(t, at.broker, "one\ntwo\n", append(security, "-P", "-t", "kcat-tls")...)
+	got := kcat(t, at.broker, "", append(security, "-G", "readers", "-c", "2", "-X", "auto.offset.reset=earliest", "kcat-tls")...)
+	if got != "one\ntwo\n" {
+		t.Fatalf("read %q", got)
+	}
+}
