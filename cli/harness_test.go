@@ -107,7 +107,7 @@ func freeAddress(t *testing.T) string {
 func server(t *testing.T, dir string) (addr string, b *background) {
 	t.Helper()
 	addr = freeAddress(t)
-	b = start(t, "server", "--data", dir, "--listen", addr)
+	b = start(t, "server", "--data", dir, "--listen", addr, "--admin-listen", "none")
 	b.until(t, "listening on")
 	return addr, b
 }

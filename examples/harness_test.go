@@ -40,7 +40,7 @@ func topics(t *testing.T, data string, names ...string) map[string][]map[string]
 	r, w := io.Pipe()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- cli.Run(ctx, []string{"server", "--data", data, "--listen", "127.0.0.1:0"}, strings.NewReader(""), io.Discard, w)
+		ended <- cli.Run(ctx, []string{"server", "--data", data, "--listen", "127.0.0.1:0", "--admin-listen", "none"}, strings.NewReader(""), io.Discard, w)
 		w.Close()
 	}()
 	first := make([]byte, 1024)
