@@ -28,6 +28,8 @@ import (
 //  3. Callbacks and wake-ups come from this loop only, so they are in order.
 //  4. The loop waits for no lock of a log that is held across I/O. What it cannot
 //     lock it passes over, and who held it queues the log again.
+//  5. A log's entries in a record go on where the durable part of the log ends. What
+//     comes after appends that were passed over has its segment synced with them.
 type committer struct {
 	d       *Disk
 	journal *journal      // nil: under the policies that do not wait for the disk
@@ -119,9 +121,10 @@ type round struct {
 
 // roundLog is a log in a round.
 type roundLog struct {
-	log       *Log
-	stagedEnd int64 // the end of its entries in the record, -1 if it has none
-	unstaged  bool  // it has appends that are not in the record
+	log        *Log
+	stagedBase int64 // where the log ended before its entries in the record
+	stagedEnd  int64 // the end of them, -1 if it has none
+	unstaged   bool  // it has appends that are not in the record
 }
 
 // take is everything that has come since the last round.
@@ -133,7 +136,7 @@ func (c *committer) take() round {
 		r.logs = make([]roundLog, 0, len(c.queue))
 	}
 	for _, l := range c.queue {
-		r.logs = append(r.logs, roundLog{l, l.stagedEnd, l.unstaged})
+		r.logs = append(r.logs, roundLog{l, l.stagedBase, l.stagedEnd, l.unstaged})
 		l.queued, l.stagedEnd, l.unstaged = false, -1, false
 	}
 	clear(c.queue)
@@ -221,6 +224,7 @@ func (c *committer) record(r *round) (journaled, record bool, err error) {
 	if j == nil {
 		return false, false, nil
 	}
+	r.connect()
 	staged := 0
 	for i := range r.logs {
 		if r.logs[i].stagedEnd >= 0 && !r.logs[i].unstaged {
@@ -244,6 +248,28 @@ func (c *committer) record(r *round) (journaled, record bool, err error) {
 		c.postpone(r)
 	}
 	return false, record, err
+}
+
+// connect takes the entries out of the record that do not go on where their log's
+// durable part ends. There are some after the loop has passed over a log with
+// appends that were not staged, if others came between it taking the log and
+// trying its lock.
+func (r *round) connect() {
+	var apart map[TopicPartition]bool // nil but then
+	for i := range r.logs {
+		l := &r.logs[i]
+		if l.stagedEnd < 0 || l.stagedBase <= l.log.Durable() {
+			continue
+		}
+		if apart == nil {
+			apart = map[TopicPartition]bool{}
+		}
+		apart[l.log.id] = true
+		l.stagedEnd, l.unstaged = -1, true
+	}
+	if apart != nil {
+		r.rec.remove(apart)
+	}
 }
 
 // postpone has those who wait for the journal wait for the next round: it has no
@@ -274,8 +300,8 @@ func (c *committer) lock(r *round, journaled bool) []syncJob {
 		if l.log.syncing.tryLock() {
 			jobs = append(jobs, l.log.takeDirty())
 		} else if l.unstaged || l.stagedEnd >= 0 {
-			// Truncate, Close or the settler has it, and queues it again. Its entries
-			// are gone by then.
+			// Truncate, Close or the settler has it, and queues it again. What is staged
+			// of it by then does not connect.
 			c.mu.Lock()
 			l.log.unstaged = true
 			c.mu.Unlock()

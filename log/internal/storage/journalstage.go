@@ -36,6 +36,23 @@ func (s *staging) entry(kind entryKind, id TopicPartition, epoch int32, base int
 	s.count++
 }
 
+// remove takes out all entries of some logs.
+func (s *staging) remove(logs map[TopicPartition]bool) {
+	if s.count == 0 {
+		return
+	}
+	payload, count := s.buf[recordHeader:], s.count
+	s.buf, s.count = s.buf[:recordHeader], 0
+	// They are moved to the front of the memory they are read from.
+	_ = walkEntries(payload, count, func(e journalEntry, at int) error { // they are our own
+		if !logs[e.log] {
+			s.buf = append(s.buf, payload[at-entryHeader:at+len(e.batches)]...)
+			s.count++
+		}
+		return nil
+	})
+}
+
 // stage copies the planned batches, which are in the segment and shown, for the
 // journal. base is where the log ended before them. Needs writing, so that entries
 // of a log are in its order.
@@ -51,6 +68,9 @@ func (l *Log) stage(batches []byte, origin Origin, base int64) {
 	if l.unstaged || len(batches) > maxStagedAppend || len(c.staged.buf)+entryHeader+len(batches) > c.stageLimit {
 		l.unstaged = true
 		return
+	}
+	if l.stagedEnd < 0 {
+		l.stagedBase = base
 	}
 	c.staged.entry(entryBatches, l.id, first.LeaderEpoch, base, len(batches))
 	at := len(c.staged.buf)

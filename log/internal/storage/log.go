@@ -49,9 +49,10 @@ type Log struct {
 	buf     []byte
 
 	// Guarded by committer.mu.
-	queued    bool
-	stagedEnd int64 // the end of what is staged for the next round, -1 if nothing is
-	unstaged  bool  // the next round must sync the segments: not all is staged
+	queued     bool
+	stagedBase int64 // where the log ended before what is staged for the next round
+	stagedEnd  int64 // the end of that, -1 if nothing is staged
+	unstaged   bool  // the next round must sync the segments: not all is staged
 
 	mu sync.Mutex
 	// active is the last segment's file, nil until the first append. Changing it

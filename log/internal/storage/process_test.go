@@ -60,6 +60,10 @@ func (p *process) open(open func(string) (vfs.File, error), name string) (f vfs.
 func (p *process) Create(name string) (vfs.File, error)     { return p.open(p.FS.Create, name) }
 func (p *process) Open(name string) (vfs.File, error)       { return p.open(p.FS.Open, name) }
 func (p *process) OpenAppend(name string) (vfs.File, error) { return p.open(p.FS.OpenAppend, name) }
+func (p *process) OpenWrite(name string) (vfs.File, error)  { return p.open(p.FS.OpenWrite, name) }
+func (p *process) Link(oldname, newname string) error {
+	return p.call(func() error { return p.FS.Link(oldname, newname) })
+}
 func (p *process) Remove(name string) error {
 	return p.call(func() error { return p.FS.Remove(name) })
 }
@@ -100,6 +104,13 @@ type processFile struct {
 func (f *processFile) Write(b []byte) (n int, err error) {
 	err = f.p.call(func() (err error) {
 		n, err = f.File.Write(b)
+		return err
+	})
+	return n, err
+}
+func (f *processFile) WriteAt(b []byte, at int64) (n int, err error) {
+	err = f.p.call(func() (err error) {
+		n, err = f.File.WriteAt(b, at)
 		return err
 	})
 	return n, err
