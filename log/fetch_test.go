@@ -91,6 +91,32 @@ func TestListOffsetsOfSpecialTimes(t *testing.T) {
 	}
 }
 
+// A request that named a partition twice was answered twice for it, and a client that
+// keeps answers by partition took the last one for both of its questions. Kafka refuses
+// what is named twice, and nothing else.
+func TestListOffsetsRefusesWhatIsAskedTwice(t *testing.T) {
+	_, addr := newNode(t)
+	createTopic(t, addr, "t", 2, nil)
+	w := dial(t, addr)
+	for _, version := range []int16{1, 11} {
+		req := kmsg.NewPtrListOffsetsRequest()
+		rt := kmsg.NewListOffsetsRequestTopic()
+		rt.Topic = "t"
+		for _, p := range []int32{0, 1, 0} {
+			rp := kmsg.NewListOffsetsRequestTopicPartition()
+			rp.Partition, rp.Timestamp, rp.CurrentLeaderEpoch = p, -2, -1
+			rt.Partitions = append(rt.Partitions, rp)
+		}
+		req.Topics = append(req.Topics, rt)
+		got := ask[*kmsg.ListOffsetsResponse](w, version, req).Topics[0].Partitions
+		for i, want := range []int16{kerr.InvalidRequest.Code, 0, kerr.InvalidRequest.Code} {
+			if got[i].ErrorCode != want {
+				t.Errorf("v%d answer %d: error %d, want %d", version, i, got[i].ErrorCode, want)
+			}
+		}
+	}
+}
+
 // listOffset asks for the offset of a time in a topic's first partition.
 func listOffset(w *wire, version int16, topic string, timestampMs int64) kmsg.ListOffsetsResponseTopicPartition {
 	w.t.Helper()

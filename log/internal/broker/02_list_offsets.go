@@ -48,6 +48,7 @@ const (
 func listOffsets(_ context.Context, c *call, req *kmsg.ListOffsetsRequest) (kmsg.Response, error) {
 	resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
 	resp.Topics = []kmsg.ListOffsetsResponseTopic{}
+	twice := askedTwice(req)
 	for _, rt := range req.Topics {
 		pt := kmsg.NewListOffsetsResponseTopic()
 		pt.Topic = rt.Topic
@@ -58,7 +59,11 @@ func listOffsets(_ context.Context, c *call, req *kmsg.ListOffsetsRequest) (kmsg
 			pp.Partition, pp.Offset, pp.Timestamp, pp.LeaderEpoch = rp.Partition, offsetUnknown, timestampUndefined, noEpoch
 			pp.OldStyleOffsets = []int64{}
 			var err error = unknown
-			if unknown == nil {
+			switch {
+			case unknown != nil:
+			case twice[askedOffset{rt.Topic, rp.Partition}]:
+				err = kerr.InvalidRequest
+			default:
 				err = c.listOffset(req, t, rp, &pp)
 			}
 			if err != nil {
@@ -69,6 +74,25 @@ func listOffsets(_ context.Context, c *call, req *kmsg.ListOffsetsRequest) (kmsg
 		resp.Topics = append(resp.Topics, pt)
 	}
 	return resp, nil
+}
+
+type askedOffset struct {
+	topic     string
+	partition int32
+}
+
+// askedTwice are the partitions that a request names more than once: a client could not
+// tell which answer is to which of its questions.
+func askedTwice(req *kmsg.ListOffsetsRequest) map[askedOffset]bool {
+	twice := map[askedOffset]bool{}
+	for _, rt := range req.Topics {
+		for _, rp := range rt.Partitions {
+			asked := askedOffset{rt.Topic, rp.Partition}
+			_, again := twice[asked]
+			twice[asked] = again
+		}
+	}
+	return twice
 }
 
 func (c *call) listOffset(req *kmsg.ListOffsetsRequest, t *meta.Topic,

@@ -19,6 +19,7 @@ func init() {
 		changes: []change{
 			{0, "committed offsets of topics that no member of the group reads; never flexible"},
 		},
+		deviations: []string{"A topic that does not exist has no offsets left when the request is done, which is no error; Kafka answers UNKNOWN_TOPIC_OR_PARTITION."},
 	}, offsetDelete)
 }
 
