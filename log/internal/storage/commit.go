@@ -198,7 +198,7 @@ func (c *committer) round() {
 		for i := range r.logs {
 			wanted = r.logs[i].log.commitJournaled(r.logs[i].stagedEnd, c.journal.round, began) || wanted
 		}
-		if wanted {
+		if c.d.settle.resting.CompareAndSwap(true, false) || wanted {
 			c.d.settle.poke()
 		}
 	}

@@ -54,6 +54,7 @@ type journal struct {
 	round   uint64                    // of the record written last
 	naming  uint64                    // the oldest round, as the record put last names it
 	oldest  uint64                    // as a synced record names it: rounds below it are void
+	marked  uint64                    // the last round that mark wrote: it has no entries
 	live    map[TopicPartition]uint64 // the last round that has an entry of a log
 	broken  bool                      // overwriting failed for lack of space: not to be used
 	staying bool                      // rounds go to the journal
@@ -127,14 +128,10 @@ func (j *journal) put(rec *staging) (ok bool, err error) {
 	if j.broken || !j.fit(inPages(len(rec.buf))) {
 		return false, nil
 	}
-	j.naming = j.needed.Load()
+	j.naming = j.name()
 	rec.buf = sealRecord(rec.buf, recordHead{count: rec.count, salt: j.salt, round: j.round + 1, oldest: j.naming})
 	if _, err := j.active.f.WriteAt(rec.buf, j.active.pos); isFull(err) {
-		// Files that copy on write need space to overwrite. What is there now is
-		// neither synced nor sure not to be; so nothing may follow it.
-		j.broken = true
-		j.d.o.Logger.Warn("this file system cannot overwrite the journal on a full disk; segments are synced instead until the next start",
-			"dir", j.d.o.Dir, "error", err)
+		j.giveUp(err)
 		return false, nil
 	} else if err != nil {
 		return false, fmt.Errorf("write journal: %w", err)
@@ -144,6 +141,25 @@ func (j *journal) put(rec *staging) (ok bool, err error) {
 	j.round++
 	j.active.last = j.round
 	return true, nil
+}
+
+// giveUp ends the use of a journal that cannot be overwritten: files that copy on
+// write need space for it. What is there now is neither synced nor sure not to be; so
+// nothing may follow it.
+func (j *journal) giveUp(err error) {
+	j.broken = true
+	j.d.o.Logger.Warn("this file system cannot overwrite the journal on a full disk; segments are synced instead until the next start",
+		"dir", j.d.o.Dir, "error", err)
+}
+
+// name is the oldest round that replay needs. A mark is not needed once there is a
+// record after it: its file may be begun anew at once, before the settler knows of it.
+func (j *journal) name() uint64 {
+	needed := j.needed.Load()
+	if needed == j.marked {
+		needed++
+	}
+	return needed
 }
 
 // sync makes the record durable that was put last. It may run beside the syncs of
@@ -229,9 +245,13 @@ func (j *journal) mark() bool {
 	if j.broken || a.pos+journalPage > a.size {
 		return false
 	}
-	j.naming = j.needed.Load()
+	j.naming = j.name()
 	rec := sealRecord(make([]byte, recordHeader, journalPage), recordHead{salt: j.salt, round: j.round + 1, oldest: j.naming})
 	_, err := a.f.WriteAt(rec, a.pos)
+	if isFull(err) {
+		j.giveUp(err)
+		return false
+	}
 	if err == nil {
 		err = j.sync()
 	}
@@ -240,6 +260,7 @@ func (j *journal) mark() bool {
 		return false
 	}
 	j.round++
+	j.marked = j.round
 	a.pos, a.last = a.size, j.round
 	j.synced()
 	return true

@@ -70,3 +70,59 @@ func TestNothingIsAcknowledgedAboveAGap(t *testing.T) {
 		t.Errorf("ends at %d, %d was acknowledged", end, before)
 	}
 }
+
+// TestJournalOfOneFileIsNeverShort: on a disk with room for one journal file, that
+// file is begun anew right behind the mark that frees it. Until the settler had
+// looked again, all new records named the mark as the oldest round that replay
+// needs, also the one that overwrote it: after a power cut in that moment the node
+// did not start, since a round was missing. The crash tests let the settler run all
+// the time, so this one does without.
+func TestJournalOfOneFileIsNeverShort(t *testing.T) {
+	m := vfs.NewMem()
+	d := &Disk{o: Options{FS: m, Dir: "/data", Journal: JournalAuto, JournalFileBytes: testJournalBytes, JournalFiles: 2}}
+	d.o.setDefaults()
+	d.settle = &settler{wake: make(chan struct{}, 1)}
+	d.free.Store(1 << 40)
+	if err := vfs.MkdirAll(m, "/data/"+journalDir); err != nil {
+		t.Fatal(err)
+	}
+	j := newJournal(d)
+	f, err := j.make(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.spare, j.made = f, d.o.JournalFiles
+	put := func(entries int) {
+		t.Helper()
+		var rec staging
+		for range entries {
+			rec.entry(entryForget, TopicPartition{topic, 0}, -1, -1, 0)
+		}
+		if ok, err := j.put(&rec); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if err := j.sync(); err != nil {
+			t.Fatal(err)
+		}
+		j.synced()
+		c, err := readJournal(m, "/data")
+		if err != nil {
+			t.Fatalf("after round %d: %v", j.round, err)
+		}
+		c.close()
+	}
+	const threePages = 2 * journalPage / entryHeader
+	put(threePages)
+	for j.active.pos+3*journalPage <= j.active.size-journalPage {
+		put(threePages)
+	}
+	full := j.active.pos
+	j.needed.Store(j.done.Load() + 1) // the settler's only turn
+	put(threePages)
+	if j.active.pos >= full {
+		t.Fatal("the file was not begun anew")
+	}
+	for j.active.pos <= full {
+		put(1)
+	}
+}

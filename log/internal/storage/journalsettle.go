@@ -22,6 +22,7 @@ type settler struct {
 	done chan struct{}
 
 	starved atomic.Bool // the commit loop waits for a file to become void
+	resting atomic.Bool // it looks no more by itself: the next round with the journal pokes it
 	paused  bool        // of the loop: it waited at the last turn, too, with nothing new for it
 }
 
@@ -66,7 +67,9 @@ func (s *settler) loop() {
 			continue
 		}
 		s.j.provide()
+		s.resting.Store(true) // before the turn, which can overlook a round that ends meanwhile
 		if s.turn(time.Now()) {
+			s.resting.Store(false)
 			later = time.After(s.d.o.JournalAge / 4)
 		}
 		if s.starved.Load() { // somebody else is at a log that is needed

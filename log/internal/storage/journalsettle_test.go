@@ -13,7 +13,7 @@ import (
 func TestSegmentsFollowTheJournal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := vfs.NewMem()
-		n, logs := journalDisk(t, m, 6, func(o *Options) { o.Journal, o.JournalAge = JournalOn, 5*time.Second })
+		n, logs := journalDisk(t, m, 6, func(o *Options) { o.Journal, o.JournalAge, o.CheckpointInterval = JournalOn, 5*time.Second, time.Hour })
 		roundOver(t, logs) // segments: the file is made in this round
 		roundOver(t, logs)
 		calls := countJournal(m)
@@ -39,6 +39,13 @@ func TestSegmentsFollowTheJournal(t *testing.T) {
 		synctest.Wait()
 		if got := calls.segments.Load(); got != int64(len(logs)) || calls.records.Load() != 0 {
 			t.Errorf("%d syncs and %d records when there was nothing to do", got, calls.records.Load())
+		}
+		// The first round after a pause was overlooked until the next checkpoint.
+		roundOver(t, logs)
+		time.Sleep(8 * time.Second)
+		synctest.Wait()
+		if got := calls.segments.Load(); got != 2*int64(len(logs)) {
+			t.Errorf("%d segments synced eight seconds after a pause, of %d", got-int64(len(logs)), len(logs))
 		}
 		if err := n.Close(-1); err != nil {
 			t.Fatal(err)
