@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -251,17 +250,17 @@ func parsePartitions(args []string) (kadm.TopicsSet, error) {
 	return set, nil
 }
 
-// wholeTopics fills in the partitions of topics that stand without any.
+// wholeTopics fills in the partitions of topics that stand without any, and names the
+// first topic or partition that is not there.
 func wholeTopics(ctx context.Context, adm *kadm.Client, set kadm.TopicsSet) error {
-	empty := set.EmptyTopics()
-	if len(empty) == 0 {
+	if len(set) == 0 {
 		return nil
 	}
-	details, err := adm.ListTopics(ctx, empty...)
+	details, err := adm.ListTopics(ctx, set.Topics()...)
 	if err != nil {
 		return err
 	}
-	for _, topic := range empty {
+	for _, topic := range sortedKeys(set) {
 		d := details[topic]
 		if errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
 			return fmt.Errorf("topic %s: there is no such topic (millrace topic list names those that are)", topic)
@@ -269,13 +268,14 @@ func wholeTopics(ctx context.Context, adm *kadm.Client, set kadm.TopicsSet) erro
 		if d.Err != nil {
 			return fmt.Errorf("topic %s: %w", topic, d.Err)
 		}
-		set.Add(topic, slices.Collect(func(yield func(int32) bool) {
-			for p := range d.Partitions {
-				if !yield(p) {
-					return
-				}
+		for _, p := range sortedKeys(set[topic]) {
+			if _, ok := d.Partitions[p]; !ok {
+				return fmt.Errorf("topic %s has no partition %d, only %d of them from 0 on", topic, p, len(d.Partitions))
 			}
-		})...)
+		}
+		if len(set[topic]) == 0 {
+			set.Add(topic, sortedKeys(d.Partitions)...)
+		}
 	}
 	return nil
 }

@@ -36,6 +36,7 @@ func TestGroups(t *testing.T) {
 	millrace(t, strings.Repeat("x\n", 10), "produce", "orders", "-p", "1", "--brokers", addr).want(t, 0)
 
 	run("group", "describe", "billing").want(t, 1, "no such group", "group list")
+	run("group", "describe", "billing", "-o", "json").want(t, 1, "[]") // was null, which scripts cannot loop over
 	run("group", "seek", "billing", "--to", "start").want(t, 1, "committed nothing", "--topic")
 	run("group", "seek", "billing", "--to", "start", "--topic", "nowhere").want(t, 1, "nowhere")
 	run("group", "seek", "billing").want(t, 2, "--to")
@@ -103,7 +104,16 @@ func TestTopicAlterations(t *testing.T) {
 	run("topic", "add-partitions", "orders", "--to", "2").want(t, 0, "has 2 partitions")
 	run("topic", "add-partitions", "orders", "--to", "1").want(t, 1, "INVALID_PARTITIONS")
 	run("topic", "trim", "orders", "--before", "soon").want(t, 2, "offset, or end")
+	// What would fail was promised by a dry run, and the refusal did not say where the records end.
+	for _, dry := range []string{"--dry-run", "--dry-run=false"} {
+		run("topic", "trim", "orders:0", "--before", "99", dry).want(t, 1, "orders/0 ends at 3")
+		run("topic", "trim", "orders:7", "--before", "1", dry).want(t, 1, "orders has no partition 7")
+	}
+	run("topic", "trim", "elsewhere", "--before", "1").want(t, 1, "elsewhere", "no such topic")
+	run("topic", "trim", "orders:0", "--before", "end", "--dry-run").want(t, 0, "3")
 	run("topic", "trim", "orders:0", "--before", "2").want(t, 0, "orders")
+	run("topic", "create", "none", "-p", "0").want(t, 2, "--partitions 0", "at least 1")
+	run("topic", "create", "none", "-r", "-1").want(t, 2, "--replicas -1", "at least 1")
 	run("consume", "orders").want(t, 0, "c")
 	if o := run("consume", "orders"); strings.Contains(o.stdout, "a\n") {
 		t.Errorf("a trimmed record is there:\n%s", o.stdout)

@@ -37,6 +37,11 @@ func (a *app) topicCreate() *cobra.Command {
 		Args:  exactArgs("a topic's name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			spec.Name, spec.Configs = args[0], map[string]string{}
+			for _, flag := range []string{"partitions", "replicas"} {
+				if f := c.Flags().Lookup(flag); f.Changed && (f.Value.String() == "0" || strings.HasPrefix(f.Value.String(), "-")) {
+					return usagef("--%s %s: a topic has at least 1", flag, f.Value)
+				}
+			}
 			for _, kv := range configs {
 				k, v, ok := strings.Cut(kv, "=")
 				if !ok {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 func (a *app) topicAddPartitions() *cobra.Command {
@@ -89,6 +90,10 @@ func trim(ctx context.Context, c *cobra.Command, adm *kadm.Client, chosen kadm.T
 	if err != nil {
 		return err
 	}
+	ends, err := adm.ListEndOffsets(ctx, chosen.Topics()...)
+	if err != nil {
+		return err
+	}
 	var responses kadm.DeleteRecordsResponses
 	if !dryRun {
 		offsets := kadm.Offsets{}
@@ -102,19 +107,23 @@ func trim(ctx context.Context, c *cobra.Command, adm *kadm.Client, chosen kadm.T
 	for _, list := range chosen.Sorted() {
 		for _, p := range list.Partitions {
 			prior, _ := starts.Lookup(list.Topic, p)
-			start := before
-			if resp, ok := responses.Lookup(list.Topic, p); ok {
-				if resp.Err != nil {
-					errs = append(errs, fmt.Errorf("%s/%d: %w", list.Topic, p, resp.Err))
-					continue
-				}
-				start = resp.LowWatermark
+			end, _ := ends.Lookup(list.Topic, p)
+			resp, done := responses.Lookup(list.Topic, p)
+			switch {
+			case !done && before > end.Offset, errors.Is(resp.Err, kerr.OffsetOutOfRange):
+				errs = append(errs, fmt.Errorf("%s/%d ends at %d: nothing is deleted before %d", list.Topic, p, end.Offset, before))
+				continue
+			case resp.Err != nil:
+				errs = append(errs, fmt.Errorf("%s/%d: %w", list.Topic, p, resp.Err))
+				continue
 			}
-			text := fmt.Sprint(start)
-			if start < 0 {
-				text = "end"
+			start := resp.LowWatermark
+			if !done && before < 0 {
+				start = end.Offset
+			} else if !done {
+				start = max(before, prior.Offset)
 			}
-			rows = append(rows, []string{list.Topic, fmt.Sprint(p), fmt.Sprint(prior.Offset), text})
+			rows = append(rows, []string{list.Topic, fmt.Sprint(p), fmt.Sprint(prior.Offset), fmt.Sprint(start)})
 		}
 	}
 	return errors.Join(append(errs, printTable(c.OutOrStdout(), rows))...)
