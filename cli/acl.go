@@ -31,14 +31,15 @@ func (f *aclFlags) flags(a *app, c *cobra.Command, patterns ...string) {
 	f.remote.flags(c)
 	outputFlag(c, &f.output)
 	fl := c.Flags()
-	fl.StringSliceVar(&f.allow, "allow", nil, "who is allowed: User:NAME, or User:* for everybody; repeatable")
-	fl.StringSliceVar(&f.deny, "deny", nil, "who is denied, whatever else allows it; repeatable")
+	// Names of users (those of certificates), groups and transactional ids hold commas.
+	fl.StringArrayVar(&f.allow, "allow", nil, "who is allowed: User:NAME, or User:* for everybody; repeatable")
+	fl.StringArrayVar(&f.deny, "deny", nil, "who is denied, whatever else allows it; repeatable")
 	fl.StringSliceVar(&f.allowHosts, "allow-host", nil, "from which address (default: any)")
 	fl.StringSliceVar(&f.denyHosts, "deny-host", nil, "from which address (default: any)")
 	fl.StringSliceVar(&f.operations, "operation", nil, "read, write, create, delete, alter, describe, alter_configs, describe_configs, idempotent_write, cluster_action or all; repeatable")
 	fl.StringSliceVar(&f.topics, "topic", nil, "topics, or * for all; repeatable")
-	fl.StringSliceVar(&f.groups, "group", nil, "groups; repeatable")
-	fl.StringSliceVar(&f.ids, "transactional-id", nil, "transactional ids; repeatable")
+	fl.StringArrayVar(&f.groups, "group", nil, "groups; repeatable")
+	fl.StringArrayVar(&f.ids, "transactional-id", nil, "transactional ids; repeatable")
 	fl.BoolVar(&f.cluster, "cluster", false, "the cluster itself")
 	fl.StringVar(&f.pattern, "pattern", patterns[0], "how names are meant: "+strings.Join(patterns, ", "))
 	oneOf(c, "pattern", &f.pattern, patterns...)
@@ -51,6 +52,9 @@ func (f *aclFlags) flags(a *app, c *cobra.Command, patterns ...string) {
 
 // builder is what the flags say, without what is not given.
 func (f *aclFlags) builder() (*kadm.ACLBuilder, error) {
+	if err := errors.Join(checkPrincipals("--allow", f.allow), checkPrincipals("--deny", f.deny)); err != nil {
+		return nil, err
+	}
 	b := kadm.NewACLs().
 		MaybeAllow(f.allow...).MaybeDeny(f.deny...).
 		MaybeAllowHosts(f.allowHosts...).MaybeDenyHosts(f.denyHosts...).
@@ -70,6 +74,18 @@ func (f *aclFlags) builder() (*kadm.ACLBuilder, error) {
 	}
 	b.ResourcePatternType(pattern).PrefixUserExcept("User:")
 	return b, nil
+}
+
+// checkPrincipals refuses what looks like a type of principal and is none: it would be
+// the name of a user whom nobody meant.
+func checkPrincipals(flag string, principals []string) error {
+	for _, p := range principals {
+		kind, name, ok := strings.Cut(p, ":")
+		if ok && kind != "User" && strings.EqualFold(kind, "User") {
+			return usagef("%s %q: the type of a principal is written User:%s", flag, p, name)
+		}
+	}
+	return nil
 }
 
 // aclInfo is one ACL.

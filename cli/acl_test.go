@@ -54,6 +54,27 @@ func TestACLs(t *testing.T) {
 	}
 }
 
+// TestACLsOfCertificates: the name of a certificate has commas, and `--allow` took it for
+// a list: rights went to three users whom nobody knew, and anna had none.
+func TestACLsOfCertificates(t *testing.T) {
+	addr := freeAddress(t)
+	start(t, "server", "--data", t.TempDir(), "--listen", addr, "--admin-listen", "none", "--authorize", "--super-user", "User:ANONYMOUS").
+		until(t, "listening on")
+	const anna = "User:CN=anna,OU=shop,O=Acme"
+	o := millrace(t, "", "acl", "create", "--allow", anna, "--operation", "read", "--topic", "orders", "--group", "a,b", "-o", "json", "--brokers", addr)
+	var acls []aclInfo
+	if err := json.Unmarshal([]byte(o.stdout), &acls); err != nil || len(acls) != 2 {
+		t.Fatalf("%v\n%s%s", err, o.stdout, o.stderr)
+	}
+	for _, a := range acls {
+		if a.Principal != anna || a.Name != "orders" && a.Name != "a,b" {
+			t.Errorf("%+v", a)
+		}
+	}
+	millrace(t, "", "acl", "create", "--deny", "user:anna", "--operation", "read", "--topic", "orders", "--brokers", addr).
+		want(t, 2, "--deny", "User:anna")
+}
+
 // TestACLsWithoutAuthorization: an ACL that nobody asks for would be a trap.
 func TestACLsWithoutAuthorization(t *testing.T) {
 	addr, _ := server(t, t.TempDir())

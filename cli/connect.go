@@ -82,6 +82,7 @@ func refusal(brokers string, err error) error {
 		hint  string
 	}{
 		{client.ErrAuthentication, "check --user, the password and --sasl-mechanism"},
+		{client.ErrNoAuthentication, "leave out --user, or use the port of a listener with SASL"},
 		{client.ErrUntrusted, "name the authority that signed it with --tls-ca, or the host that it is for with --tls-server-name"},
 		{client.ErrPlaintextBroker, "leave out the --tls flags, or use the port of a listener with TLS"},
 		{client.ErrHungUp, "add --tls-ca (or --tls), --tls-cert and --tls-key, or --user, or leave out --tls, as its listener demands"},

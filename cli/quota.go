@@ -24,7 +24,12 @@ func parseEntity(s string) (kadm.ClientQuotaEntity, error) {
 	var e kadm.ClientQuotaEntity
 	for part := range strings.SplitSeq(s, ",") {
 		kind, name, named := strings.Cut(part, "/")
-		if !contains([]string{"user", "client-id", "ip"}, kind) || named && name == "" {
+		known := contains([]string{"user", "client-id", "ip"}, kind)
+		if last := len(e) - 1; !known && last >= 0 && e[last].Name != nil {
+			*e[last].Name += "," + part // names of certificates have commas
+			continue
+		}
+		if !known || named && name == "" {
 			return nil, usagef("%q is not an entity: write user/NAME, client-id/NAME, ip/ADDRESS, or user,client-id,ip alone for a default", s)
 		}
 		c := kadm.ClientQuotaEntityComponent{Type: kind}

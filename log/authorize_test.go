@@ -47,6 +47,8 @@ func TestAuthorizationOptions(t *testing.T) {
 	for want, o := range map[string]Options{
 		"Authorize is not":       {DataDir: "d", SuperUsers: []string{"User:a"}},
 		`"root" is not a princi`: {DataDir: "d", Authorize: true, SuperUsers: []string{"root"}},
+		// It was taken, was nobody, and let a node start on which nobody could give rights.
+		`"user:root": nobody`: {DataDir: "d", Authorize: true, SuperUsers: []string{"user:root"}},
 	} {
 		if err := o.validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v", o, err)

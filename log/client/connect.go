@@ -21,6 +21,9 @@ var (
 	// ErrAuthentication: the broker does not take this user with this password or
 	// mechanism.
 	ErrAuthentication = errors.New("the broker refuses the user, the password or the mechanism")
+	// ErrNoAuthentication: the listener does not authenticate anybody with a user and a
+	// password.
+	ErrNoAuthentication = errors.New("the broker's listener asks for no user and no password")
 	// ErrUntrusted: the broker's certificate is not signed by a known authority, is
 	// out of date, or is for another host.
 	ErrUntrusted = errors.New("the broker's certificate is not trusted")
@@ -133,8 +136,10 @@ func explain(err error) (explained error, refused bool) {
 		meaning     error
 	)
 	switch {
-	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.UnsupportedSaslMechanism), errors.Is(err, kerr.IllegalSaslState):
+	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.UnsupportedSaslMechanism):
 		meaning = ErrAuthentication
+	case errors.Is(err, kerr.IllegalSaslState):
+		meaning = ErrNoAuthentication
 	case errors.As(err, &certificate):
 		meaning = ErrUntrusted
 	case errors.As(err, &record):

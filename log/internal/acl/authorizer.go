@@ -3,6 +3,7 @@ package acl
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Subject is who asks.
@@ -29,7 +30,9 @@ func (p *Policy) Check() error {
 	for _, s := range p.SuperUsers {
 		if err := CheckPrincipal(s); err != nil {
 			faults = append(faults, fmt.Errorf("super user: %w", err))
-		} else if s == Everyone {
+		} else if name, ok := strings.CutPrefix(s, "User:"); !ok {
+			faults = append(faults, fmt.Errorf("super user %q: nobody has this type of principal: write it as User:name", s))
+		} else if name == "*" {
 			faults = append(faults, fmt.Errorf("super user %s: nobody is called *; to let everybody do everything leave authorization off", s))
 		}
 	}
