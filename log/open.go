@@ -103,7 +103,7 @@ func (n *Node) fatalOnce() func(error) {
 func (n *Node) openCoordinators() {
 	n.driver = core.NewDriver(core.DriverOptions{})
 	topics := func() coord.Topics { return topicsView{n.meta.Image()} }
-	groups := n.opts.groups
+	groups := n.opts.Groups.config(n.opts.groups)
 	groups.OffsetsRetention = n.opts.OffsetsRetention
 	n.groups = group.NewCoordinator(group.Options{
 		Partitions: meta.InternalPartitions, Driver: n.driver, Topics: topics, Config: groups, Logger: n.opts.Logger,

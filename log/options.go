@@ -98,6 +98,8 @@ type Options struct {
 	// commit of a client that manages itself (Kafka's offsets.retention.minutes). 0 means
 	// 7 days, negative for ever.
 	OffsetsRetention time.Duration
+	// Groups is how groups of consumers behave.
+	Groups GroupOptions
 	// Insecure allows listeners on addresses other than loopback although they lack
 	// encryption or authentication.
 	Insecure bool
@@ -111,7 +113,8 @@ type Options struct {
 	// (Kafka's allow.everyone.if.no.acl.found).
 	AllowIfNoACL bool
 
-	// groups is how groups behave, but for OffsetsRetention. Tests set it.
+	// groups is how groups behave where Groups and OffsetsRetention say nothing. Tests
+	// set it.
 	groups group.Config
 	// arrival is how long clients may take to come in; 0 is the broker's default. Tests
 	// set it.
@@ -189,11 +192,14 @@ func (o *Options) validate() error {
 			fault("MaxConnectionsOfAddress has %q: %d: write an IP address, and a number from 0", ip, o.MaxConnectionsOfAddress[ip])
 		}
 	}
+	if err := o.Groups.check(); err != nil {
+		fault("%w", err)
+	}
 	if policy := o.policy(); policy.Check() != nil {
 		fault("%w", policy.Check())
 	}
 	if !o.Authorize && (len(o.SuperUsers) > 0 || o.AllowIfNoACL) {
-		fault("SuperUsers or AllowIfNoACL are set, but Authorize is not: nobody would be asked for rights")
+		fault("SuperUsers or AllowIfNoACL are set, but Authorize is not: nobody would be asked for rights (--authorize asks everybody)")
 	}
 	if o.Advertised != "" {
 		if _, _, err := splitAdvertised(o.Advertised); err != nil {

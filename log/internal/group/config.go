@@ -39,6 +39,12 @@ type Config struct {
 	MaxCommitBytes int
 }
 
+// WithDefaults is c with the defaults in the place of zeros.
+func (c Config) WithDefaults() Config {
+	c.setDefaults()
+	return c
+}
+
 func (c *Config) setDefaults() {
 	for _, d := range []struct {
 		field *time.Duration

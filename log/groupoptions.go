@@ -1,0 +1,54 @@
+package log
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace/log/internal/group"
+)
+
+// GroupOptions is how groups of consumers behave. The zero value means the defaults.
+// What a node uses is among the configs of its broker, by Kafka's names.
+type GroupOptions struct {
+	// MaxSize is the number of members that a group takes, of either protocol; one more
+	// is answered GROUP_MAX_SIZE_REACHED (Kafka's group.max.size and
+	// group.consumer.max.size). 0 means 10 000; Kafka has no bound unless it is set.
+	MaxSize int
+	// ConsumerSession is how long a member of the consumer protocol (KIP-848) may be
+	// silent until it is removed (group.consumer.session.timeout.ms); 0 means 45 s.
+	ConsumerSession time.Duration
+	// ConsumerHeartbeat is how often such a member is told to be heard of
+	// (group.consumer.heartbeat.interval.ms); 0 means 5 s. A rebalance takes a few of
+	// these intervals, since members learn what to give up and get by their heartbeats.
+	ConsumerHeartbeat time.Duration
+}
+
+// check reports what cannot be, or cannot work: members that are heard of less often
+// than they must be.
+func (g *GroupOptions) check() error {
+	c := g.config(group.Config{}).WithDefaults()
+	switch {
+	case g.MaxSize < 0:
+		return fmt.Errorf("Groups.MaxSize is %d: a group takes at least one member, or 0 for the default", g.MaxSize)
+	case g.ConsumerSession < 0 || g.ConsumerHeartbeat < 0:
+		return fmt.Errorf("Groups.ConsumerSession is %v, ConsumerHeartbeat %v: neither can be negative", g.ConsumerSession, g.ConsumerHeartbeat)
+	case c.ConsumerHeartbeat < time.Millisecond || c.ConsumerHeartbeat >= c.ConsumerSession:
+		return fmt.Errorf("Groups.ConsumerHeartbeat is %v, ConsumerSession %v: heartbeats must be at least a millisecond apart and come more often than a session lasts",
+			c.ConsumerHeartbeat, c.ConsumerSession)
+	}
+	return nil
+}
+
+// config is base with what is set here.
+func (g *GroupOptions) config(base group.Config) group.Config {
+	if g.MaxSize != 0 {
+		base.MaxSize = g.MaxSize
+	}
+	if g.ConsumerSession != 0 {
+		base.ConsumerSession = g.ConsumerSession
+	}
+	if g.ConsumerHeartbeat != 0 {
+		base.ConsumerHeartbeat = g.ConsumerHeartbeat
+	}
+	return base
+}
