@@ -20,7 +20,8 @@ import (
 // crashes and whose appends fail, while topics grow, go and are made anew. At no
 // moment two members that are alive have the same partition; once nothing happens any
 // more, every partition is with somebody who reads it; and a log that compaction has
-// been at replays to the same groups as the whole one.
+// been at replays to the same groups as the whole one, which are those of the coordinator
+// that wrote it.
 func TestRandomConsumers(t *testing.T) {
 	first, last := uint64(1), uint64(40)
 	if *seedFlag != 0 {
@@ -34,6 +35,9 @@ func TestRandomConsumers(t *testing.T) {
 		}
 		w.settle()
 		if w.failure == "" {
+			w.checkReplay()
+		}
+		if w.failure == "" {
 			w.checkCompaction()
 		}
 		if w.failure != "" {
@@ -46,6 +50,7 @@ func TestRandomConsumers(t *testing.T) {
 type crowd struct {
 	rng     *rand.Rand
 	bench   *coordtest.Bench
+	core    *Core // that bench runs
 	life    uint64
 	n       uint64
 	names   int
@@ -82,7 +87,8 @@ func newCrowd(seed uint64) *crowd {
 	w := &crowd{rng: rand.New(rand.NewPCG(seed, 11)), waiting: map[uint64]*clientSim{}, topics: testTopics{topics: map[string]testTopic{}, version: 1}}
 	w.bench = &coordtest.Bench{OnReply: w.reply, New: func() coord.Replayable {
 		w.life++
-		return NewCore(Config{InitialDelay: -1}, start, rand.New(rand.NewPCG(seed, w.life)))
+		w.core = NewCore(Config{InitialDelay: -1}, start, rand.New(rand.NewPCG(seed, w.life)))
+		return w.core
 	}}
 	w.bench.Start()
 	for range 3 {
@@ -457,6 +463,13 @@ func (w *crowd) checkRead() {
 				w.fail("nobody has partition %d of %s (%x), which is read", p, name, topic.id)
 			}
 		}
+	}
+}
+
+// checkReplay: who loads the log now knows what the coordinator knows that wrote it.
+func (w *crowd) checkReplay() {
+	if live, loaded := w.core.dump(), dumpLog(w.bench.Records()); live != loaded {
+		w.fail("the coordinator knows\n%s\nand its log says\n%s", live, loaded)
 	}
 }
 
