@@ -59,6 +59,10 @@ func (n *Node) ListenOn(o ListenerOptions) (*Listener, error) {
 		return nil, errors.Join(fmt.Errorf("listen on %s: register the listener: %w", o.Address, err), l.Close())
 	}
 	n.reached.CompareAndSwap(nil, l.listeners[0].Addr().(*net.TCPAddr))
+	if o.SASL != nil && !n.hasUsers() {
+		n.opts.Logger.Warn("nobody can authenticate yet, because there is no user: start with --first-user, or make one over a listener without SASL (millrace user create)",
+			"listener", how.Name, "address", l.Addr())
+	}
 	return l, nil
 }
 

@@ -373,3 +373,24 @@ func TestKcat(t *testing.T) {
 		t.Errorf("let in with a wrong password:\n%s", out)
 	}
 }
+
+// TestNobodyCanComeIn: a node with SASL and without any user started without a word, and
+// refused everybody from then on.
+func TestNobodyCanComeIn(t *testing.T) {
+	const said = "nobody can authenticate yet"
+	seen := newLogged()
+	n := openNode(t, vfs.NewMem(), func(o *Options) { o.Logger = seen.logger() })
+	serveOn(t, n, ListenerOptions{})
+	if strings.Contains(seen.String(), said) {
+		t.Error("of a listener without SASL")
+	}
+	serveOn(t, n, ListenerOptions{SASL: everyMechanism})
+	if !strings.Contains(seen.String(), said) {
+		t.Errorf("not said: %s", seen.String())
+	}
+	n, seen = saslNode(t)
+	serveOn(t, n, ListenerOptions{SASL: everyMechanism})
+	if strings.Contains(seen.String(), said) {
+		t.Error("of a node with a user")
+	}
+}

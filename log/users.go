@@ -11,6 +11,14 @@ import (
 // HasUser reports whether there is a user who can authenticate by that name.
 func (n *Node) HasUser(name string) bool { return n.meta.Image().HasUser(name) }
 
+// hasUsers reports whether there is anybody who can authenticate.
+func (n *Node) hasUsers() bool {
+	for range n.meta.Image().ScramCredentials() {
+		return true
+	}
+	return false
+}
+
 // AddUser makes a user who can authenticate with the password by every mechanism, if
 // there is no user of that name; added tells whether there was none. The password of
 // a user who is there stays what it is.
