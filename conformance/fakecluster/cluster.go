@@ -57,6 +57,10 @@ func NewCluster(opts ...Opt) (*Cluster, error) {
 // start opens the node with the relay's address as the one that clients are told,
 // then makes what cfg asks for.
 func (c *Cluster) start(cfg *config) error {
+	groups, err := cfg.groups()
+	if err != nil {
+		return err
+	}
 	front, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -66,7 +70,7 @@ func (c *Cluster) start(cfg *config) error {
 		return err
 	}
 	c.node, err = log.Open(context.Background(), log.Options{
-		DataDir: c.dir, Advertised: front.Addr().String(), DefaultPartitions: defaultPartitions, Sync: log.SyncOS,
+		DataDir: c.dir, Advertised: front.Addr().String(), DefaultPartitions: defaultPartitions, Sync: log.SyncOS, Groups: groups,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
