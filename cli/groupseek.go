@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // seekFlags are those of group seek.
@@ -203,6 +204,9 @@ func mustBeEmpty(ctx context.Context, adm *kadm.Client, group string) error {
 // committedOffsets are a group's, without those that are none.
 func committedOffsets(ctx context.Context, adm *kadm.Client, group string) (kadm.Offsets, error) {
 	responses, err := adm.FetchOffsets(ctx, group)
+	if errors.Is(err, kerr.GroupIDNotFound) { // some brokers say so of a group that has committed nothing
+		return kadm.Offsets{}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
