@@ -32,6 +32,19 @@ func (p *process) kill() {
 	}
 }
 
+// endAfter has it killed after some calls; 0 lets it live.
+func (p *process) endAfter(calls int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left = calls
+}
+
+func (p *process) gone() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dead
+}
+
 // call makes one call, unless the process is gone.
 func (p *process) call(f func() error) error {
 	p.mu.Lock()
