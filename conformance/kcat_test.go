@@ -105,11 +105,31 @@ func TestKcatVersion(t *testing.T) {
 func TestKcatOverTLS(t *testing.T) {
 	need(t, "kcat")
 	at := secure(t, "SCRAM-SHA-512")
-	security := []string{"-X", "security.protocol=sasl_ssl", "-X", "ssl.ca.location=" + at.ca, "-X", "sasl.mechanism=" + at.mechanism,
-		"-X", "sasl.username=" + user, "-X", "sasl.password=" + password}
-	kcat(t, at.broker, "one\ntwo\n", append(security, "-P", "-t", "kcat-tls")...)
-	got := kcat(t, at.broker, "", append(security, "-G", "readers", "-c", "2", "-X", "auto.offset.reset=earliest", "kcat-tls")...)
-	if got != "one\ntwo\n" {
+	as := func(password string, args ...string) []string {
+		return append([]string{"-X", "security.protocol=sasl_ssl", "-X", "ssl.ca.location=" + at.ca, "-X", "sasl.mechanism=" + at.mechanism,
+			"-X", "sasl.username=" + user, "-X", "sasl.password=" + password}, args...)
+	}
+	kcat(t, at.broker, "one\ntwo\n", as(password, "-P", "-t", "kcat-tls")...)
+	group := as(password, "-G", "readers", "-X", "auto.offset.reset=earliest")
+	if got := kcat(t, at.broker, "", append(group, "-c", "2", "kcat-tls")...); got != "one\ntwo\n" {
 		t.Fatalf("read %q", got)
+	}
+	kcat(t, at.broker, "three\n", as(password, "-P", "-t", "kcat-tls")...)
+	if got := kcat(t, at.broker, "", append(group, "-c", "1", "kcat-tls")...); got != "three\n" {
+		t.Fatalf("the group then read %q", got)
+	}
+	list := kcat(t, at.broker, "", as(password, "-L")...)
+	for _, want := range []string{"1 brokers", "broker 1 at " + at.broker, `topic "kcat-tls" with 1 partitions`} {
+		if !strings.Contains(list, want) {
+			t.Errorf("the list lacks %q:\n%s", want, list)
+		}
+	}
+
+	// Whoever mistypes the password must be told, not left to wait.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "kcat", append([]string{"-b", at.broker, "-m", "10"}, as("not "+password, "-L")...)...).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "SASL authentication error") || strings.Contains(string(out), "kcat-tls") {
+		t.Errorf("with a wrong password: %v\n%s", err, out)
 	}
 }
