@@ -68,3 +68,21 @@ func TestRunWithFewRights(t *testing.T) {
 		t.Errorf("it ends with %d:\n%s", status, b.stderr.String())
 	}
 }
+
+// TestTopicWithoutItsConfigs: whoever may read a topic, and no more, was told nothing of it
+// because its settings were denied.
+func TestTopicWithoutItsConfigs(t *testing.T) {
+	addr := freeAddress(t)
+	dir := t.TempDir()
+	admin := start(t, "server", "--data", dir, "--listen", addr, "--admin-listen", "none", "--authorize", "--super-user", "User:ANONYMOUS")
+	admin.until(t, "listening on")
+	millrace(t, "", "topic", "create", "orders", "--brokers", addr).want(t, 0)
+	millrace(t, "", "acl", "create", "--allow", "User:ANONYMOUS", "--operation", "read", "--topic", "orders", "--brokers", addr).want(t, 0)
+	if status := admin.stop(t); status != 0 {
+		t.Fatalf("the first server ended with %d", status)
+	}
+	start(t, "server", "--data", dir, "--listen", addr, "--admin-listen", "none", "--authorize", "--super-user", "User:admin").
+		until(t, "listening on")
+	millrace(t, "", "topic", "describe", "orders", "--brokers", addr).want(t, 0, "PARTITION", "DESCRIBE_CONFIGS")
+	millrace(t, "", "topic", "describe", "orders", "-o", "json", "--brokers", addr).want(t, 0, `"hidden_configs": true`)
+}

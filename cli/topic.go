@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/millrace/millrace/log/client"
 )
@@ -72,6 +74,8 @@ type topicInfo struct {
 	Internal   bool              `json:"internal,omitempty"`
 	Partitions []partitionInfo   `json:"partitions"`
 	Configs    map[string]string `json:"configs,omitempty"`
+	// HiddenConfigs says that this user may not see them.
+	HiddenConfigs bool `json:"hidden_configs,omitempty"`
 }
 
 type partitionInfo struct {
@@ -167,7 +171,12 @@ func fullTopic(ctx context.Context, cl *client.Client, name string) (topicInfo, 
 		return topicInfo{}, err
 	}
 	info := describeTopic(t)
-	if info.Configs, err = cl.TopicConfigs(ctx, name); err != nil {
+	// Who may read a topic need not be allowed to see its settings.
+	info.Configs, err = cl.TopicConfigs(ctx, name)
+	var refused *client.BrokerError
+	if errors.As(err, &refused) && refused.Code == kerr.TopicAuthorizationFailed.Code {
+		info.HiddenConfigs = true
+	} else if err != nil {
 		return info, err
 	}
 	all := make([]client.TopicPartition, len(t.Partitions))
@@ -199,8 +208,15 @@ func printTopic(c *cobra.Command, info topicInfo) error {
 			fmt.Sprint(p.Replicas), fmt.Sprint(p.ISR), fmt.Sprint(*p.Start), fmt.Sprint(*p.End),
 		})
 	}
-	if err := printTable(out, rows); err != nil || len(info.Configs) == 0 {
+	if err := printTable(out, rows); err != nil {
 		return err
+	}
+	if info.HiddenConfigs {
+		_, err := fmt.Fprintln(out, "\nthe settings are not shown: this user lacks DESCRIBE_CONFIGS on the topic")
+		return err
+	}
+	if len(info.Configs) == 0 {
+		return nil
 	}
 	settings := [][]string{{"SETTING", "VALUE"}}
 	for k, v := range info.Configs {
