@@ -27,6 +27,8 @@ func init() {
 		deviations: []string{
 			"The first rebalance of an empty group waits until nobody has joined for 100 ms, 3 s at most; Kafka waits 3 s from the first member on.",
 			"A group takes 10 000 members; Kafka has no bound unless `group.max.size` sets one.",
+			"The only member of a group may join again with none of its former protocols, as nobody else has to know them; Kafka answers INCONSISTENT_GROUP_PROTOCOL until the member has left.",
+			"A new group whose members are gone before their first rebalance has ended is forgotten at once; Kafka writes an empty group as soon as somebody asks to join, and shows it until it next looks for expired offsets.",
 		},
 	}, joinGroup)
 }
