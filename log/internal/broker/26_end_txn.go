@@ -23,7 +23,7 @@ func init() {
 			{5, "transaction version 2: the epoch is raised and given back (KIP-890)"},
 		},
 		deviations: []string{
-			"A transaction that nothing was added to may be ended either way, since the outcome is the same; Kafka answers INVALID_TXN_STATE from version 5 on to a commit, below to both if the producer has ended no transaction yet.",
+			"A transaction that nothing was added to may also be committed from version 5 on, and below it by a producer that has ended none yet be ended either way, as there is nothing that it could lose; Kafka answers INVALID_TXN_STATE.",
 		},
 	}, endTxn)
 }
