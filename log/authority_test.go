@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
@@ -177,7 +176,7 @@ func (l *logged) until(t testing.TB, texts ...string) {
 		select {
 		case <-l.changed:
 		case <-ctx.Done():
-			t.Fatal(fmt.Sprintf("no line with %q in:\n%s", texts, l))
+			t.Fatalf("no line with %q in:\n%s", texts, l)
 		}
 	}
 }

@@ -24,7 +24,8 @@ import (
 //     counts as durable, although the sync may have covered it.
 //  2. Nothing of a round counts unless all of it was synced: after one failure no
 //     log is acknowledged any more, and no sync is repeated (the kernel may have
-//     dropped the pages that it could not write).
+//     dropped the pages that it could not write). The disk has failed before the lock
+//     of a log whose sync did is free: it is not dirty any more, but not synced.
 //  3. Callbacks and wake-ups come from this loop only, so they are in order.
 //  4. The loop waits for no lock of a log that is held across I/O. What it cannot
 //     lock it passes over, and who held it queues the log again.
@@ -181,7 +182,10 @@ func (c *committer) round() {
 	if record {
 		calls = append(calls, c.journal.sync)
 	}
-	err = runAll(calls, c.d.o.SyncParallel)
+	if err = runAll(calls, c.d.o.SyncParallel); err != nil {
+		_ = c.d.fail(err)
+	}
+	err = c.d.Err() // or what a sync beside the round has said since it began
 	for i := range jobs {
 		if err == nil {
 			jobs[i].log.commit(&jobs[i])
@@ -189,8 +193,7 @@ func (c *committer) round() {
 		jobs[i].log.syncing.unlock()
 	}
 	if err != nil {
-		_ = c.d.fail(err)
-		answer(r.forgets, c.d.Err())
+		answer(r.forgets, err)
 		return
 	}
 	if journaled {

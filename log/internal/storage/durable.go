@@ -105,7 +105,7 @@ func (l *Log) commit(j *syncJob) {
 	if l.synced >= l.journaled {
 		l.journalRound = 0
 	} else if l.journalRound > 0 {
-		l.journalRound, l.journalAt = j.round, j.at
+		l.journalRound, l.journalAt = max(l.journalRound, j.round), j.at // the one there may be younger than j
 	}
 	l.syncedWaits.reached(l.synced)
 }
@@ -136,14 +136,19 @@ func (l *Log) wantSync() {
 	}
 }
 
-// syncNow does a commit round's work here. Needs syncing.
+// syncNow does a commit round's work here. Needs syncing. When it fails, everybody
+// knows before syncing is free again: whoever got it then would find nothing dirty, and
+// take for synced what could not be.
 func (l *Log) syncNow() error {
 	l.mu.Lock()
 	l.syncWanted = true
 	l.mu.Unlock()
 	j := l.takeDirty()
 	if err := syncFiles(l.disk.o.FS, []syncJob{j}, l.disk.o.SyncParallel); err != nil {
-		return &diskError{fmt.Errorf("sync: %v", err)} // not %w: a full disk is no excuse for a sync
+		return l.disk.fail(fmt.Errorf("sync: %v", err)) // not %w: a full disk is no excuse for a sync
+	}
+	if err := l.disk.Err(); err != nil { // perhaps it was this log's sync, and so it is not dirty
+		return err
 	}
 	l.commit(&j)
 	return nil
