@@ -159,20 +159,25 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
+// has tells whether there is a line with all texts.
+func (l *logged) has(texts ...string) bool {
+	for line := range bytes.Lines([]byte(l.String())) {
+		all := true
+		for _, text := range texts {
+			all = all && bytes.Contains(line, []byte(text))
+		}
+		if all {
+			return true
+		}
+	}
+	return false
+}
+
 // until waits for a line that has all texts.
 func (l *logged) until(t testing.TB, texts ...string) {
 	t.Helper()
 	ctx := within(t)
-	for {
-		for line := range bytes.Lines([]byte(l.String())) {
-			all := true
-			for _, text := range texts {
-				all = all && bytes.Contains(line, []byte(text))
-			}
-			if all {
-				return
-			}
-		}
+	for !l.has(texts...) {
 		select {
 		case <-l.changed:
 		case <-ctx.Done():
