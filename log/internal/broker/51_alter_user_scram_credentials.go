@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -50,9 +51,10 @@ func scramChange(req *kmsg.AlterUserSCRAMCredentialsRequest) meta.AlterUserScram
 	for _, d := range req.Deletions {
 		change.Deletions = append(change.Deletions, meta.ScramDeletion{User: d.Name, Mechanism: sasl.Mechanism(d.Mechanism)})
 	}
-	for _, u := range req.Upsertions {
+	for _, u := range req.Upsertions { // the request's bytes are gone when its caller is
 		change.Upsertions = append(change.Upsertions, meta.ScramUpsertion{
-			User: u.Name, Mechanism: sasl.Mechanism(u.Mechanism), Salt: u.Salt, SaltedPassword: u.SaltedPassword, Iterations: int(u.Iterations),
+			User: u.Name, Mechanism: sasl.Mechanism(u.Mechanism), Iterations: int(u.Iterations),
+			Salt: bytes.Clone(u.Salt), SaltedPassword: bytes.Clone(u.SaltedPassword),
 		})
 	}
 	return change

@@ -241,7 +241,7 @@ func TestStrictOverwritesBuffersThatWereHandled(t *testing.T) {
 		resp.Topics = []kmsg.ProduceResponseTopic{}
 		return answer{now: resp}, nil
 	}}
-	_, addr := testBroker(t, Limits{}, handle)
+	b, addr := testBroker(t, Limits{}, handle)
 	req := produceRequest()
 	rt := kmsg.NewProduceRequestTopic()
 	rp := kmsg.NewProduceRequestTopicPartition()
@@ -250,6 +250,7 @@ func TestStrictOverwritesBuffersThatWereHandled(t *testing.T) {
 	req.Topics = append(req.Topics, rt)
 	w := dial(t, addr)
 	ask[*kmsg.ProduceResponse](w, req)
+	b.Drain(t.Context()) // the connection's goroutines have ended
 	if got := string(<-kept); got == "records" {
 		t.Fatal("the handler's bytes are whole after it has returned")
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -444,7 +445,10 @@ func TestCleanCrash(t *testing.T) {
 		r.m.high = r.m.end
 		r.must(r.l.Checkpoint())
 		var failed error
+		var one sync.Mutex // the disk's other goroutines make calls, too
 		r.fs.Inject(func(op vfs.Op, name string) error {
+			one.Lock()
+			defer one.Unlock()
 			if !op.Changes() || failed != nil {
 				return nil
 			}
