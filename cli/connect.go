@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -23,8 +22,7 @@ type remote struct {
 	brokers  string
 	timeout  time.Duration
 	security securityFlags
-	stdin    io.Reader    // nil is os.Stdin
-	logger   *slog.Logger // nil is slog.Default
+	stdin    io.Reader // nil is os.Stdin
 }
 
 func (r *remote) flags(c *cobra.Command) {
@@ -93,13 +91,4 @@ func refusal(brokers string, err error) error {
 		}
 	}
 	return fmt.Errorf("no broker at %s answers: %w (is a node running there? millrace server starts one)", brokers, err)
-}
-
-// connect is connection with a client on top.
-func (r *remote) connect(ctx context.Context) (*client.Client, client.Cluster, func(), error) {
-	conn, err := r.connection(ctx)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	return client.New(conn.Cluster(), client.Options{Logger: r.logger}), conn.Cluster(), conn.Close, nil
 }

@@ -123,7 +123,7 @@ func printGroup(c *cobra.Command, g groupDetail) error {
 	if g.Assignor != "" {
 		fmt.Fprintf(out, "assignor     %s\n", printable(g.Assignor))
 	}
-	fmt.Fprintf(out, "coordinator  %d\nmembers      %d\nlag          %s\n", g.Coordinator, len(g.Members), lagText(g.Lag))
+	fmt.Fprintf(out, "coordinator  %d\nmembers      %d\nlag          %s\n", g.Coordinator, len(g.Members), offsetText(g.Lag))
 	if len(g.Partitions) == 0 {
 		return nil
 	}
@@ -131,7 +131,7 @@ func printGroup(c *cobra.Command, g groupDetail) error {
 	rows := [][]string{{"TOPIC", "PARTITION", "COMMITTED", "START", "END", "LAG", "MEMBER", "CLIENT", "HOST"}}
 	for _, p := range g.Partitions {
 		rows = append(rows, []string{
-			p.Topic, fmt.Sprint(p.Partition), offsetText(p.Committed), offsetText(p.Start), offsetText(p.End), lagText(p.Lag),
+			p.Topic, fmt.Sprint(p.Partition), offsetText(p.Committed), offsetText(p.Start), offsetText(p.End), offsetText(p.Lag),
 			p.Member, p.ClientID, p.Host,
 		})
 	}
@@ -146,14 +146,13 @@ func printGroup(c *cobra.Command, g groupDetail) error {
 	return nil
 }
 
+// offsetText is an offset or a lag, or a dash where there is none.
 func offsetText(o *int64) string {
 	if o == nil {
 		return "-"
 	}
 	return fmt.Sprint(*o)
 }
-
-func lagText(lag *int64) string { return offsetText(lag) }
 
 func (a *app) groupDelete() *cobra.Command {
 	var r remote

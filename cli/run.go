@@ -112,9 +112,12 @@ func (f *runFlags) makeData(g *dsl.Graph) (discard func() error, err error) {
 func (a *app) openLog(ctx context.Context, cancel context.CancelFunc, f *runFlags) (client.Cluster, string, func() error, error) {
 	if r := &f.remote; r.brokers != "" {
 		r.security.pair = f.node.listen.pair
-		r.timeout, r.stdin, r.logger = 10*time.Second, a.stdin, a.logger()
-		_, cluster, closer, err := r.connect(ctx)
-		return cluster, "log at " + r.brokers, func() error { closer(); return nil }, err
+		r.timeout, r.stdin = 10*time.Second, a.stdin
+		conn, err := r.connection(ctx)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		return conn.Cluster(), "log at " + r.brokers, func() error { conn.Close(); return nil }, nil
 	}
 	n, err := f.node.open(ctx, f.data, a.logger())
 	if err != nil {

@@ -18,17 +18,6 @@ func (a *app) topicCommand() *cobra.Command {
 		a.topicCreate(), a.topicList(), a.topicDescribe(), a.topicAddPartitions(), a.topicTrim(), a.topicDelete())
 }
 
-// withClient connects, runs do and disconnects.
-func (a *app) withClient(c *cobra.Command, r *remote, do func(context.Context, *client.Client) error) error {
-	r.logger, r.stdin = a.logger(), a.stdin
-	cl, _, closer, err := r.connect(c.Context())
-	if err != nil {
-		return err
-	}
-	defer closer()
-	return do(c.Context(), cl)
-}
-
 func (a *app) topicCreate() *cobra.Command {
 	var r remote
 	spec := client.TopicSpec{}

@@ -1,12 +1,10 @@
 package log
 
 import (
-	"bytes"
 	"errors"
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -393,9 +391,9 @@ func TestACLRequestsRefused(t *testing.T) {
 
 // TestWhatIsAllowedIsLogged at level debug.
 func TestWhatIsAllowedIsLogged(t *testing.T) {
-	var logged lockedBuffer
+	logged := newLogged()
 	n, _ := newNode(t, authorized, func(o *Options) {
-		o.Logger = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		o.Logger = slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	(&rights{t: t, node: n}).ask("User:root", kmsg.NewPtrDescribeLogDirsRequest())
 	if want := `msg="access allowed" principal=User:root host=10.1.2.3 operation=DESCRIBE resource=CLUSTER name=kafka-cluster request=DescribeLogDirs`; !strings.Contains(logged.String(), want) {
@@ -405,8 +403,8 @@ func TestWhatIsAllowedIsLogged(t *testing.T) {
 
 // TestDenialsAreLogged, once for each, and thinned out when there are many.
 func TestDenialsAreLogged(t *testing.T) {
-	var logged lockedBuffer
-	n, _ := newNode(t, authorized, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&logged, nil)) })
+	logged := newLogged()
+	n, _ := newNode(t, authorized, func(o *Options) { o.Logger = logged.logger() })
 	r := &rights{t: t, node: n}
 	r.ask("User:mallory", metadataOf(kmsg.MetadataRequestTopic{Topic: new("secret")}))
 	for _, want := range []string{"access denied", "principal=User:mallory", "host=10.1.2.3", "operation=DESCRIBE", "resource=TOPIC", "name=secret", "request=Metadata"} {
@@ -477,22 +475,4 @@ func (r *rights) grant(principal string, granted ...right) {
 			r.t.Fatal(*result.ErrorMessage)
 		}
 	}
-}
-
-// lockedBuffer is a log for many goroutines.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -3,7 +3,6 @@ package log
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,9 +36,9 @@ func mountSmall(t *testing.T, sizeBytes int) string {
 // can be read, and with room the node goes on, without a restart and after one.
 func TestARealDiskFillsUp(t *testing.T) {
 	dir := mountSmall(t, 112<<20)
-	out := new(lockedBuffer)
+	out := newLogged()
 	open := func() *Node {
-		n, err := Open(t.Context(), Options{DataDir: dir + "/data", FS: vfs.OS(), Logger: slog.New(slog.NewTextHandler(out, nil)), strict: true})
+		n, err := Open(t.Context(), Options{DataDir: dir + "/data", FS: vfs.OS(), Logger: out.logger(), strict: true})
 		if err != nil {
 			t.Fatal(err)
 		}

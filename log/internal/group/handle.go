@@ -64,65 +64,64 @@ func (c *Coordinator) ofGroup(ctx context.Context, meta coord.Meta, req kmsg.Req
 	return refusal(req, k.Code), nil
 }
 
-// fetchGroups asks the core of each group and keeps the order of the request.
-func (c *Coordinator) fetchGroups(ctx context.Context, meta coord.Meta, req *kmsg.OffsetFetchRequest) (kmsg.Response, error) {
+// eachGroup asks the core of each group of a request and keeps the request's order. one
+// makes the request for a group alone.
+func eachGroup[E, G any](ctx context.Context, c *Coordinator, meta coord.Meta, groups []E,
+	one func(E) (kmsg.Request, string), answers func(kmsg.Response) []G) ([]G, error) {
+	all := []G{}
+	for _, g := range groups {
+		req, id := one(g)
+		resp, err := c.ofGroup(ctx, meta, req, id)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, answers(resp)...)
+	}
+	return all, nil
+}
+
+func (c *Coordinator) fetchGroups(ctx context.Context, meta coord.Meta, req *kmsg.OffsetFetchRequest) (_ kmsg.Response, err error) {
 	resp := req.ResponseKind().(*kmsg.OffsetFetchResponse)
-	resp.Groups = []kmsg.OffsetFetchResponseGroup{}
-	for _, g := range req.Groups {
+	resp.Groups, err = eachGroup(ctx, c, meta, req.Groups, func(g kmsg.OffsetFetchRequestGroup) (kmsg.Request, string) {
 		one := *req
 		one.Groups = []kmsg.OffsetFetchRequestGroup{g}
-		r, err := c.ofGroup(ctx, meta, &one, g.Group)
-		if err != nil {
-			return nil, err
-		}
-		resp.Groups = append(resp.Groups, r.(*kmsg.OffsetFetchResponse).Groups...)
-	}
-	return resp, nil
+		return &one, g.Group
+	}, func(r kmsg.Response) []kmsg.OffsetFetchResponseGroup { return r.(*kmsg.OffsetFetchResponse).Groups })
+	return resp, err
 }
 
-func (c *Coordinator) describeGroups(ctx context.Context, meta coord.Meta, req *kmsg.DescribeGroupsRequest) (kmsg.Response, error) {
+func (c *Coordinator) describeGroups(ctx context.Context, meta coord.Meta, req *kmsg.DescribeGroupsRequest) (_ kmsg.Response, err error) {
 	resp := req.ResponseKind().(*kmsg.DescribeGroupsResponse)
-	resp.Groups = []kmsg.DescribeGroupsResponseGroup{}
-	for _, id := range req.Groups {
+	resp.Groups, err = eachGroup(ctx, c, meta, req.Groups, func(id string) (kmsg.Request, string) {
 		one := *req
 		one.Groups = []string{id}
-		r, err := c.ofGroup(ctx, meta, &one, id)
-		if err != nil {
-			return nil, err
-		}
-		resp.Groups = append(resp.Groups, r.(*kmsg.DescribeGroupsResponse).Groups...)
-	}
-	return resp, nil
+		return &one, id
+	}, func(r kmsg.Response) []kmsg.DescribeGroupsResponseGroup {
+		return r.(*kmsg.DescribeGroupsResponse).Groups
+	})
+	return resp, err
 }
 
-func (c *Coordinator) describeConsumers(ctx context.Context, meta coord.Meta, req *kmsg.ConsumerGroupDescribeRequest) (kmsg.Response, error) {
+func (c *Coordinator) describeConsumers(ctx context.Context, meta coord.Meta, req *kmsg.ConsumerGroupDescribeRequest) (_ kmsg.Response, err error) {
 	resp := req.ResponseKind().(*kmsg.ConsumerGroupDescribeResponse)
-	resp.Groups = []kmsg.ConsumerGroupDescribeResponseGroup{}
-	for _, id := range req.Groups {
+	resp.Groups, err = eachGroup(ctx, c, meta, req.Groups, func(id string) (kmsg.Request, string) {
 		one := *req
 		one.Groups = []string{id}
-		r, err := c.ofGroup(ctx, meta, &one, id)
-		if err != nil {
-			return nil, err
-		}
-		resp.Groups = append(resp.Groups, r.(*kmsg.ConsumerGroupDescribeResponse).Groups...)
-	}
-	return resp, nil
+		return &one, id
+	}, func(r kmsg.Response) []kmsg.ConsumerGroupDescribeResponseGroup {
+		return r.(*kmsg.ConsumerGroupDescribeResponse).Groups
+	})
+	return resp, err
 }
 
-func (c *Coordinator) deleteGroups(ctx context.Context, meta coord.Meta, req *kmsg.DeleteGroupsRequest) (kmsg.Response, error) {
+func (c *Coordinator) deleteGroups(ctx context.Context, meta coord.Meta, req *kmsg.DeleteGroupsRequest) (_ kmsg.Response, err error) {
 	resp := req.ResponseKind().(*kmsg.DeleteGroupsResponse)
-	resp.Groups = []kmsg.DeleteGroupsResponseGroup{}
-	for _, id := range req.Groups {
+	resp.Groups, err = eachGroup(ctx, c, meta, req.Groups, func(id string) (kmsg.Request, string) {
 		one := *req
 		one.Groups = []string{id}
-		r, err := c.ofGroup(ctx, meta, &one, id)
-		if err != nil {
-			return nil, err
-		}
-		resp.Groups = append(resp.Groups, r.(*kmsg.DeleteGroupsResponse).Groups...)
-	}
-	return resp, nil
+		return &one, id
+	}, func(r kmsg.Response) []kmsg.DeleteGroupsResponseGroup { return r.(*kmsg.DeleteGroupsResponse).Groups })
+	return resp, err
 }
 
 // listGroups asks every core. One that is still loading makes the whole answer an

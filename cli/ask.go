@@ -23,9 +23,16 @@ func (a *app) withAdmin(c *cobra.Command, r *remote, do func(context.Context, *k
 	})
 }
 
+// withClient connects, runs do with a client for records and topics and disconnects.
+func (a *app) withClient(c *cobra.Command, r *remote, do func(context.Context, *client.Client) error) error {
+	return a.withConnection(c, r, func(ctx context.Context, conn *client.Connection) error {
+		return do(ctx, client.New(conn.Cluster(), client.Options{Logger: a.logger()}))
+	})
+}
+
 // withConnection connects, runs do and disconnects.
 func (a *app) withConnection(c *cobra.Command, r *remote, do func(context.Context, *client.Connection) error) error {
-	r.logger, r.stdin = a.logger(), a.stdin
+	r.stdin = a.stdin
 	conn, err := r.connection(c.Context())
 	if err != nil {
 		return err
