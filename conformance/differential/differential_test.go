@@ -16,13 +16,20 @@ import (
 )
 
 var (
-	seedFlag = flag.Uint64("differential.seed", 0, "seed of the first sequence (0: a new one)")
+	seedFlag = flag.Uint64("differential.seed", 1, "seed of the first sequence (0: a new one)")
 	lengthOf = flag.Int("differential.length", 150, "requests of a sequence")
 	allFlag  = flag.Bool("differential.all", false, "go on after a difference: what follows may be its consequence")
-	forFlag  = flag.Duration("differential.for", 8*time.Second, "go on with new sequences for that long")
+	forFlag  = flag.Duration("differential.for", 0, "go on with further sequences for that long")
 )
 
-// Sequences of requests against two empty brokers, until the time is over.
+// atLeast is how many sequences every run asks.
+const atLeast = 16
+
+// Sequences of requests against two empty brokers. A run without flags asks the same
+// ones each time: kfake is not ours, and where a new sequence finds it to differ from
+// Kafka, what is missing is a line in deviations.txt. To look for more:
+//
+//	go test ./differential -differential.seed=0 -differential.for=10m -timeout 20m
 func TestSameAnswersAsKfake(t *testing.T) {
 	known := readDeviations(t, "deviations.txt")
 	seed := *seedFlag
@@ -30,13 +37,12 @@ func TestSameAnswersAsKfake(t *testing.T) {
 		seed = rand.Uint64() >> 1
 	}
 	asked := map[string]int{}
-	for end := time.Now().Add(*forFlag); ; seed++ {
+	start := time.Now()
+	for n := 0; n < atLeast || time.Since(start) < *forFlag; n++ {
 		if !t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { sequence(t, seed, known, asked) }) {
 			t.Fatalf("again with -differential.seed=%d", seed)
 		}
-		if !time.Now().Before(end) {
-			break
-		}
+		seed++
 	}
 	t.Logf("asked %v", asked)
 	known.report(t)
@@ -60,7 +66,12 @@ func sequence(t *testing.T, seed uint64, known *deviations, asked map[string]int
 		asked[kind]++
 		want, got := op.run(ctx, theirs), op.run(ctx, ours)
 		steps = append(steps, fmt.Sprintf("%s: %s", op.name, got))
-		if want == got || known.cover(op.name, want, got) {
+		if want == got {
+			continue
+		}
+		if d := known.cover(op.name, want, got); d != nil && d.parts {
+			return
+		} else if d != nil {
 			continue
 		}
 		if *allFlag {
