@@ -21,6 +21,19 @@ type GroupOptions struct {
 	// (group.consumer.heartbeat.interval.ms); 0 means 5 s. A rebalance takes a few of
 	// these intervals, since members learn what to give up and get by their heartbeats.
 	ConsumerHeartbeat time.Duration
+	// InitialDelay is the quiet time that the first rebalance of an empty classic group
+	// waits for (group.initial.rebalance.delay.ms); 0 means 100 ms, negative none.
+	InitialDelay time.Duration
+	// MinSession and MaxSession bound the sessions that members of classic groups may ask
+	// for (group.min.session.timeout.ms, group.max.session.timeout.ms); 0 means 6 s and
+	// 30 min.
+	MinSession, MaxSession time.Duration
+	// MaxMetadataBytes bounds the metadata of a committed offset
+	// (offset.metadata.max.bytes); 0 means 4096.
+	MaxMetadataBytes int
+	// OffsetsCheck is how often to look for offsets that have expired
+	// (offsets.retention.check.interval.ms); 0 means 10 min.
+	OffsetsCheck time.Duration
 }
 
 // check reports what cannot be, or cannot work: members that are heard of less often
@@ -30,6 +43,10 @@ func (g *GroupOptions) check() error {
 	switch {
 	case g.MaxSize < 0:
 		return fmt.Errorf("Groups.MaxSize is %d: a group takes at least one member, or 0 for the default", g.MaxSize)
+	case g.MaxMetadataBytes < 0 || g.OffsetsCheck < 0:
+		return fmt.Errorf("Groups.MaxMetadataBytes is %d, OffsetsCheck %v: neither can be negative", g.MaxMetadataBytes, g.OffsetsCheck)
+	case g.MinSession < 0 || c.MaxSession < c.MinSession:
+		return fmt.Errorf("Groups.MinSession is %v, MaxSession %v: the longest session cannot be shorter than the shortest", c.MinSession, c.MaxSession)
 	case g.ConsumerSession < 0 || g.ConsumerHeartbeat < 0:
 		return fmt.Errorf("Groups.ConsumerSession is %v, ConsumerHeartbeat %v: neither can be negative", g.ConsumerSession, g.ConsumerHeartbeat)
 	case c.ConsumerHeartbeat < time.Millisecond || c.ConsumerHeartbeat >= c.ConsumerSession:
@@ -41,14 +58,26 @@ func (g *GroupOptions) check() error {
 
 // config is base with what is set here.
 func (g *GroupOptions) config(base group.Config) group.Config {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&base.ConsumerSession, g.ConsumerSession},
+		{&base.ConsumerHeartbeat, g.ConsumerHeartbeat},
+		{&base.InitialDelay, g.InitialDelay},
+		{&base.MinSession, g.MinSession},
+		{&base.MaxSession, g.MaxSession},
+		{&base.OffsetsCheck, g.OffsetsCheck},
+	} {
+		if d.value != 0 {
+			*d.field = d.value
+		}
+	}
 	if g.MaxSize != 0 {
 		base.MaxSize = g.MaxSize
 	}
-	if g.ConsumerSession != 0 {
-		base.ConsumerSession = g.ConsumerSession
-	}
-	if g.ConsumerHeartbeat != 0 {
-		base.ConsumerHeartbeat = g.ConsumerHeartbeat
+	if g.MaxMetadataBytes != 0 {
+		base.MaxMetadataBytes = g.MaxMetadataBytes
 	}
 	return base
 }

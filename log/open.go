@@ -110,7 +110,8 @@ func (n *Node) openCoordinators() {
 	})
 	n.txns = txn.NewCoordinator(txn.Options{
 		Partitions: meta.InternalPartitions, OffsetsPartitions: meta.InternalPartitions, Driver: n.driver,
-		ProducerIDs: n.producerIDs, Markers: &markerWriter{n.replicas, n.groups}, Topics: topics, Logger: n.opts.Logger,
+		ProducerIDs: n.producerIDs, Markers: &markerWriter{n.replicas, n.groups}, Topics: topics,
+		Config: n.opts.Transactions.config(), Logger: n.opts.Logger,
 	})
 }
 
@@ -138,7 +139,7 @@ func (n *Node) openBroker() error {
 
 // limits are those of Options that are the broker's.
 func (n *Node) limits() broker.Limits {
-	l := broker.Limits{Arrival: n.opts.arrival,
+	l := broker.Limits{Arrival: n.opts.arrival, Idle: n.opts.MaxIdle,
 		Connections: n.opts.MaxConnections, ConnectionsPerAddress: n.opts.MaxConnectionsPerAddress,
 		ConnectionsOfAddress: map[string]int{},
 	}

@@ -91,6 +91,8 @@ type Options struct {
 	// MaxConnectionsOfAddress are the bounds of single addresses, by their IP, where
 	// the one above is not right; 0 is no bound but MaxConnections.
 	MaxConnectionsOfAddress map[string]int
+	// MaxIdle closes a connection that has asked nothing for so long; 0 means 10 min.
+	MaxIdle time.Duration
 	// Advertised is ListenerOptions.Advertised of what Listen and Serve listen on.
 	Advertised string
 	// OffsetsRetention is how long committed offsets are kept that nobody uses, by
@@ -100,6 +102,8 @@ type Options struct {
 	OffsetsRetention time.Duration
 	// Groups is how groups of consumers behave.
 	Groups GroupOptions
+	// Transactions is how transactions behave.
+	Transactions TransactionOptions
 	// Insecure allows listeners on addresses other than loopback although they lack
 	// encryption or authentication.
 	Insecure bool
@@ -192,7 +196,10 @@ func (o *Options) validate() error {
 			fault("MaxConnectionsOfAddress has %q: %d: write an IP address, and a number from 0", ip, o.MaxConnectionsOfAddress[ip])
 		}
 	}
-	if err := o.Groups.check(); err != nil {
+	if o.MaxIdle < 0 {
+		fault("MaxIdle is %v: it cannot be negative", o.MaxIdle)
+	}
+	if err := errors.Join(o.Groups.check(), o.Transactions.check()); err != nil {
 		fault("%w", err)
 	}
 	if policy := o.policy(); policy.Check() != nil {

@@ -25,6 +25,12 @@ type Config struct {
 // maxParked bounds the requests that wait for one transaction.
 const maxParked = 64
 
+// WithDefaults is c with the defaults in the place of zeros.
+func (c Config) WithDefaults() Config {
+	c.setDefaults()
+	return c
+}
+
 func (c *Config) setDefaults() {
 	for _, d := range []struct {
 		field *time.Duration

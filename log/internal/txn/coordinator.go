@@ -64,6 +64,7 @@ func NewCoordinator(o Options) *Coordinator {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	o.Config.setDefaults()
 	c := &Coordinator{opts: o, ids: newAllocator(o.ProducerIDs), ongoing: newOngoing(), guards: newGuards()}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.writer = newWriter(c.ctx, o.Markers, c.guards, &c.wg, o.Logger)
@@ -76,6 +77,9 @@ func NewCoordinator(o Options) *Coordinator {
 	})
 	return c
 }
+
+// Config is how transactions behave, with the defaults filled in.
+func (c *Coordinator) Config() Config { return c.opts.Config }
 
 // Elected says that this node leads a partition now, in leader epoch epoch. The
 // partition is replayed in the background; requests wait a second for that and are
