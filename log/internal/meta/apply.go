@@ -102,6 +102,8 @@ func (b *batch) apply(r Record) error {
 		return b.applyScramCredential(r)
 	case *ACL:
 		return b.applyACL(r)
+	case *GroupConfig:
+		return b.applyGroupConfig(r)
 	default:
 		panic(fmt.Sprintf("meta: record %T has no place in the image", r))
 	}

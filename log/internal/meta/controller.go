@@ -148,6 +148,8 @@ func (c *Controller) decide(body any) (any, []Record) {
 		return c.alterConfigs(req)
 	case AlterDefaults:
 		return answerOf(c.alterDefaults(req))
+	case AlterGroupConfigs:
+		return c.alterGroupConfigs(req)
 	case RegisterBroker:
 		return answerOf(c.registerBroker(req))
 	case AlterPartition:

@@ -26,6 +26,7 @@ import (
 //	delete NAME                   grow NAME N [dry]
 //	config NAME [replace] [dry] [KEY:VALUE | -KEY | +KEY:VALUE | ~KEY:VALUE ...]
 //	defaults [replace] [dry] ...  the same for all nodes, then what a new topic has
+//	group NAME [replace] [dry] ...  the same for a group of consumers
 //	isr NAME/N node=N epoch=N partition=N isr=1+2 [broker=N]
 //	block NODE [broker=N]         finalize LEVEL
 //	scram USER:MECHANISM[:ITERATIONS] -USER:MECHANISM ...
@@ -119,6 +120,9 @@ func (b *bench) command(t *testing.T, words []string) {
 		b.ask(AlterConfigs{Topics: []ConfigChanges{c}, ValidateOnly: flagged("dry")})
 	case "defaults":
 		b.ask(AlterDefaults{Replace: flagged("replace"), ValidateOnly: flagged("dry"), Changes: configChanges(words[1:])})
+	case "group":
+		g := GroupConfigChanges{Group: strings.Trim(words[1], `"`), Replace: flagged("replace"), Changes: configChanges(words[2:])}
+		b.ask(AlterGroupConfigs{Groups: []GroupConfigChanges{g}, ValidateOnly: flagged("dry")})
 	case "isr":
 		name, index, _ := strings.Cut(words[1], "/")
 		i, _ := strconv.Atoi(index)
@@ -315,6 +319,11 @@ func (b *bench) describe(r Record, all []Record) string {
 			return fmt.Sprintf("config %s %s default", b.name(r.Topic, all), r.Key)
 		}
 		return fmt.Sprintf("config %s %s=%s", b.name(r.Topic, all), r.Key, r.Value)
+	case *GroupConfig:
+		if r.Remove {
+			return fmt.Sprintf("config of group %s %s default", r.Group, r.Key)
+		}
+		return fmt.Sprintf("config of group %s %s=%s", r.Group, r.Key, r.Value)
 	case *ClientQuota:
 		if r.Remove {
 			return fmt.Sprintf("quota of %v: no %s", r.Entity, r.Key)

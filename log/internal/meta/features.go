@@ -27,7 +27,7 @@ var levels = []Level{
 		Number: 1,
 		Records: map[RecordType]uint16{TypeCluster: 1, TypeFeature: 1, TypeBroker: 1, TypeTopic: 1,
 			TypeTopicRemoval: 1, TypePartition: 1, TypeConfig: 1, TypeProducerIDBlock: 1, TypeClientQuota: 1,
-			TypeScramCredential: 1, TypeACL: 1},
+			TypeScramCredential: 1, TypeACL: 1, TypeGroupConfig: 1},
 		Public: []FeatureRange{{Name: "group.version", Min: 0, Max: 1}, {Name: "transaction.version", Min: 0, Max: 2}},
 	},
 }

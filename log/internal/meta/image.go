@@ -21,6 +21,7 @@ type Image struct {
 	names    tree[string, ID] // derived from topics
 	alike    tree[string, ID] // likewise, of names with '.' or '_', by name with all of them '_'
 	configs  tree[configKey, *Config]
+	groups   tree[groupConfigKey, *GroupConfig]
 	blocks   *ProducerIDBlock
 	quotas   *quota.Table
 	acls     *aclSet
@@ -86,6 +87,7 @@ func NewImage() *Image {
 		names:       newTree[string, ID](cmp.Compare),
 		alike:       newTree[string, ID](cmp.Compare),
 		configs:     newTree[configKey, *Config](compareConfigKeys),
+		groups:      newTree[groupConfigKey, *GroupConfig](compareGroupConfigKeys),
 		acls:        newACLSet(),
 		credentials: newTree[credentialKey, *ScramCredential](compareCredentialKeys),
 		removals:    newTree[ID, uint64](compareIDs),
@@ -212,6 +214,9 @@ func (im *Image) Records() []Record {
 	}
 	for _, c := range im.configs.all() {
 		rs = append(rs, c)
+	}
+	for _, r := range im.groups.all() {
+		rs = append(rs, r)
 	}
 	if im.blocks != nil {
 		rs = append(rs, im.blocks)

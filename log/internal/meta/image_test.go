@@ -43,6 +43,7 @@ func TestImagesDoNotChange(t *testing.T) {
 		"removal":   {&TopicRemoval{ID: topic.ID}},
 		"feature":   {&Feature{Name: "f", Level: 3}},
 		"quota":     {&ClientQuota{Entity: quota.Entity{User: quota.Default}, Key: quota.ProducerByteRate, Value: 5}},
+		"group":     {&GroupConfig{Group: "g", Key: GroupSessionKey, Value: "50000"}},
 		"user":      {&ScramCredential{User: "ada", Mechanism: sasl.ScramSHA256}},
 		"acl":       {&ACL{ID: testID(7), Entry: readsTopics("User:ada", "a")}},
 		"all":       {&p, &second, &Feature{Name: "f", Level: 3}, &TopicRemoval{ID: topic.ID}, &TopicRecord{ID: testID(9), Name: "topic-7"}},

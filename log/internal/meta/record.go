@@ -38,6 +38,7 @@ const (
 	TypeClientQuota     RecordType = 9
 	TypeScramCredential RecordType = 10
 	TypeACL             RecordType = 11
+	TypeGroupConfig     RecordType = 12
 )
 
 // Record is one change of the metadata. Records are values that nobody changes
@@ -84,6 +85,8 @@ func newRecord(t RecordType) Record {
 		return new(ScramCredential)
 	case TypeACL:
 		return new(ACL)
+	case TypeGroupConfig:
+		return new(GroupConfig)
 	}
 	return nil
 }

@@ -43,6 +43,8 @@ func examples() []Record {
 		&ScramCredential{User: "ada", Mechanism: sasl.ScramSHA512, Credential: sasl.Credential{Salt: []byte("salt"),
 			StoredKey: []byte{1, 2, 255}, ServerKey: []byte{3, 4, 254}, Iterations: 4096}},
 		&ScramCredential{User: "bob", Mechanism: sasl.ScramSHA256, Remove: true},
+		&GroupConfig{Group: "shop", Key: GroupSessionKey, Value: "50000"},
+		&GroupConfig{Group: "shop", Key: GroupHeartbeatKey, Remove: true},
 		&Cluster{ID: testID(1), Tags: tags},
 	}
 }
