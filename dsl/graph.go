@@ -19,6 +19,8 @@ import (
 //  3. A name is unique among sources and operators; sinks have names of their
 //     own. Names have no dots.
 //  4. At least one source and one sink exist.
+//  5. A topic has one source at most: a group has one offset per partition.
+//  6. No late rows reach an operator with Timing again.
 type Graph struct {
 	Name        string // [a-z0-9][a-z0-9_-]*, at most 100 characters
 	Description string

@@ -93,7 +93,7 @@ func TestWant(t *testing.T) {
 }
 
 func TestWantWithoutEventTime(t *testing.T) {
-	g := parseGood(t, "pipeline: ads\nsources:\n  clicks: {topic: t, schema: {a: int64, b: int64}}\n  idle: {topic: t, schema: {a: int64}}\noperators:\n  m: {from: clicks, map: {b: b}}\nsinks:\n  out: {from: m, topic: out}\n")
+	g := parseGood(t, "pipeline: ads\nsources:\n  clicks: {topic: t, schema: {a: int64, b: int64}}\n  idle: {topic: u, schema: {a: int64}}\noperators:\n  m: {from: clicks, map: {b: b}}\nsinks:\n  out: {from: m, topic: out}\n")
 	if got := g.node(t, Source, "clicks").Want; !slices.Equal(got, []string{"b"}) {
 		t.Errorf("the source decodes %v", got)
 	}

@@ -45,6 +45,7 @@ func Parse(name string, text []byte, catalog Catalog) (*Graph, error) {
 		graph:   &Graph{Path: name},
 		byName:  map[string]*draft{},
 		sinks:   map[string]*draft{},
+		readers: map[string]*draft{},
 	}
 	if t := parseTree(r.file, text); t != nil {
 		r.document(t)
@@ -64,7 +65,8 @@ type reader struct {
 	drafts  []*draft          // in the order of the file, later in topological order
 	byName  map[string]*draft // sources and operators
 	sinks   map[string]*draft
-	own     *Policy // the pipeline's on_error, if it is given
+	readers map[string]*draft // the source of each topic
+	own     *Policy           // the pipeline's on_error, if it is given
 	ownPos  spec.Pos
 }
 

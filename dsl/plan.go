@@ -51,10 +51,26 @@ func (r *reader) planSource(d *draft) {
 	}
 	d.Source, d.Schema = p, p.Schema
 	d.Ports = map[string]*columnar.Schema{errorsPort: ErrorSchema}
+	r.onlyReader(d)
 	if d.EventTime != nil {
 		r.checkEventTime(d)
 		d.HasEventTime = true
 	}
+}
+
+// onlyReader refuses a second source of one topic: the pipeline's group has one
+// offset for each of its partitions.
+func (r *reader) onlyReader(d *draft) {
+	topic := d.Source.Topic
+	if topic == "" {
+		return
+	}
+	if first := r.readers[topic]; first != nil {
+		r.faultf(d.verbPos, "topic-twice", "%s reads the topic %s, which %s reads already", d.Name, topic, first.Name).Hint =
+			"declare it once; several nodes can read `from: " + first.Name + "`"
+		return
+	}
+	r.readers[topic] = d
 }
 
 func (r *reader) planOperator(d *draft) {

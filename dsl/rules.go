@@ -27,6 +27,7 @@ var rules = map[string]string{
 	"too-large":          "the file, or a value with its environment variables, is too large",
 	"too-many-faults":    "only the first faults are shown",
 	"too-many-values":    "the file holds too many values",
+	"topic-twice":        "two sources read one topic",
 	"type":               "a value has the wrong form",
 	"unknown-column":     "rows have no such column",
 	"unknown-key":        "no such key is known here",

@@ -22,7 +22,7 @@ type builder struct {
 	closers  []func() error
 }
 
-// stagesOf makes the stages with their inboxes; splits are the sources' splits.
+// makeStages makes the stages with their inboxes; splits are the sources' splits.
 func (b *builder) makeStages(splits map[*dsl.Node][]connectors.Split) {
 	feeding := map[*dsl.Node]int{}
 	for _, f := range b.p.plan.sources {

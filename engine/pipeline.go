@@ -119,16 +119,12 @@ type splitState struct {
 // errStopped ends a run that was asked to end.
 var errStopped = errors.New("stopped")
 
-// Open checks that the engine can run the graph and opens what it needs beside
-// the log. Close it.
+// Open opens what a run needs beside the log: sources, and sinks that are not part
+// of its transaction. Close it.
 func Open(o Options) (*Pipeline, error) {
-	plan, err := newPlan(o.Graph)
-	if err != nil {
-		return nil, err
-	}
 	o.fill()
 	p := &Pipeline{
-		options: o, graph: o.Graph.Options, plan: plan, logger: o.Logger.With("pipeline", o.Graph.Name),
+		options: o, graph: o.Graph.Options, plan: newPlan(o.Graph), logger: o.Logger.With("pipeline", o.Graph.Name),
 		client:  client.New(o.Cluster, client.Options{Logger: o.Logger}),
 		sources: map[*dsl.Node]connectors.Source{}, stats: map[*dsl.Node]*nodeStats{}, suspects: map[*dsl.Node]*suspect{},
 		positions: map[splitKey]splitState{}, handles: map[string][]byte{}, topicSplits: map[splitKey]client.TopicPartition{}, pulse: newPulse(),

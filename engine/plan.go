@@ -1,10 +1,6 @@
 package engine
 
-import (
-	"fmt"
-
-	"github.com/millrace/millrace/dsl"
-)
+import "github.com/millrace/millrace/dsl"
 
 // plan is the graph cut at its exchanges: a fragment per source and per keyed
 // operator. It is data; a generation instantiates it.
@@ -36,8 +32,8 @@ type fragment struct {
 
 func keyed(n *dsl.Node) bool { return n.Kind == dsl.Operator && n.Op.Key != nil }
 
-// newPlan cuts a graph. It refuses what the engine cannot run.
-func newPlan(g *dsl.Graph) (*plan, error) {
+// newPlan cuts a graph.
+func newPlan(g *dsl.Graph) *plan {
 	p := &plan{graph: g, consumers: map[portKey][]input{}}
 	for _, n := range g.Nodes {
 		for i, edges := range n.Inputs {
@@ -56,7 +52,7 @@ func newPlan(g *dsl.Graph) (*plan, error) {
 			p.stages = append(p.stages, p.cut(n))
 		}
 	}
-	return p, p.check()
+	return p
 }
 
 func edgePort(e dsl.Edge) portKey {
@@ -131,57 +127,4 @@ func (p *plan) cut(head *dsl.Node) *fragment {
 		}
 	}
 	return f
-}
-
-// check refuses rows that are late, or that failed, at the input of an operator
-// over event time: the first would be late there too, the second have none.
-//
-// It also refuses two sources of one topic: the group has one offset for each of its
-// partitions.
-func (p *plan) check() error {
-	readers := map[string]*dsl.Node{}
-	for _, f := range p.sources {
-		n, topic := f.head, f.head.Source.Topic
-		if other := readers[topic]; topic != "" && other != nil {
-			return fmt.Errorf("%s: sources %s and %s both read topic %s: declare it once, and let several operators read that source", n.Pos, other.Name, n.Name, topic)
-		}
-		readers[topic] = n
-	}
-	for _, stage := range p.stages {
-		n := stage.head
-		if n.Op.Timing == nil {
-			continue
-		}
-		for _, edges := range n.Inputs {
-			for _, e := range edges {
-				if path := p.latePath(e, map[*dsl.Node]bool{}); path != "" {
-					return fmt.Errorf("%s: operator %s works on event time and cannot read %s: those rows are behind the watermark there too; send them to a sink, or to operators without windows", n.Pos, n.Name, path)
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// latePath names the late port that an edge leads back to through stateless
-// operators, or "".
-func (p *plan) latePath(e dsl.Edge, seen map[*dsl.Node]bool) string {
-	if e.From == nil || seen[e.From] {
-		return ""
-	}
-	seen[e.From] = true
-	if e.Port == latePort {
-		return e.From.Name + "." + latePort
-	}
-	if e.From.Kind != dsl.Operator || keyed(e.From) {
-		return ""
-	}
-	for _, edges := range e.From.Inputs {
-		for _, up := range edges {
-			if path := p.latePath(up, seen); path != "" {
-				return path
-			}
-		}
-	}
-	return ""
 }
