@@ -153,17 +153,17 @@ func (l *login) failed(ctx context.Context, caller *Caller, err error) string {
 
 // rawToken handles a frame that is a token and nothing else. Such a client learns of
 // a failure by the end of the connection.
-func (c *conn) rawToken(ctx context.Context, token []byte) (reply, error) {
-	challenge, done, err := c.login.step(ctx, token, time.Now())
+func (w *worker) rawToken(ctx context.Context, token []byte) (reply, error) {
+	challenge, done, err := w.login.step(ctx, token, time.Now())
 	if unanswered := gaveUp(ctx, err); unanswered != nil {
 		return reply{}, unanswered
 	}
 	if err != nil {
-		c.login.failed(ctx, c.caller.Load(), err)
+		w.login.failed(ctx, w.caller.Load(), err)
 		return reply{}, errRawRefused
 	}
 	if done {
-		c.entered(c.caller.Load().ClientID)
+		w.entered(w.caller.Load().ClientID)
 	}
 	if challenge == nil {
 		challenge = []byte{}
@@ -193,14 +193,14 @@ var errNotInTime = errors.New("the time was over before the password could be ch
 var errRawRefused = errors.New("authentication failed")
 
 // entered says who the client is now; clientID is for the log.
-func (c *conn) entered(clientID string) {
-	if c.caller.Load().Principal == c.login.principal() {
+func (w *worker) entered(clientID string) {
+	if w.caller.Load().Principal == w.login.principal() {
 		return // renewed
 	}
-	c.become(c.login.principal())
-	caller := *c.caller.Load()
+	w.become(w.login.principal())
+	caller := *w.caller.Load()
 	caller.ClientID = clientID
-	c.b.noteLogin(&caller, nil, "by", c.login.mechanism.String())
+	w.b.noteLogin(&caller, nil, "by", w.login.mechanism.String())
 }
 
 // credential finds a user's credential in the metadata.

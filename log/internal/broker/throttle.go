@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -99,52 +98,5 @@ func (c *call) sitOut(ctx context.Context, resp kmsg.Response) {
 	sleep(c.delay, ctx.Done(), c.open.Done())
 	if r, ok := resp.(kmsg.SetThrottleResponse); ok {
 		r.SetThrottle(0)
-	}
-}
-
-// sleep waits for so long, or until one of the channels is closed.
-func sleep(d time.Duration, either, or <-chan struct{}) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-either:
-	case <-or:
-	}
-}
-
-// mute keeps a connection from being read until a moment. The zero value is not mute;
-// it may be used concurrently.
-type mute struct{ until atomic.Int64 } // Unix nanoseconds
-
-// add makes it mute for d from now, unless it is for longer already.
-func (m *mute) add(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	until := time.Now().Add(d).UnixNano()
-	for {
-		old := m.until.Load()
-		if old >= until || m.until.CompareAndSwap(old, until) {
-			return
-		}
-	}
-}
-
-// wait returns when it is mute no more, or one of the channels is closed.
-func (m *mute) wait(either, or <-chan struct{}) {
-	for until := m.until.Load(); until != 0; until = m.until.Load() {
-		if d := time.Until(time.Unix(0, until)); d > 0 {
-			sleep(d, either, or)
-			select {
-			case <-either:
-				return
-			case <-or:
-				return
-			default:
-				continue
-			}
-		}
-		m.until.CompareAndSwap(until, 0)
 	}
 }
