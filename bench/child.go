@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"time"
@@ -25,16 +26,24 @@ import (
 // and whose memory is nobody else's: a data directory.
 const childEnv = "MILLRACE_BENCH_NODE"
 
-// childSays is what the process prints: where it listens, and then, for every byte
-// on its standard input, what it needs.
+// childSays is what the process prints: where it listens, and then an answer to every
+// line on its standard input (see child).
 type childSays struct {
-	Addr       string `json:"addr,omitempty"`
-	HeapBytes  uint64 `json:"heap_bytes,omitempty"` // in use, stacks included, after a collection
-	Goroutines int    `json:"goroutines,omitempty"`
-	RSSBytes   int64  `json:"rss_bytes,omitempty"` // 0 where the system does not tell
+	Addr       string        `json:"addr,omitempty"`
+	HeapBytes  uint64        `json:"heap_bytes,omitempty"` // in use, stacks included, after a collection
+	Goroutines int           `json:"goroutines,omitempty"`
+	RSSBytes   int64         `json:"rss_bytes,omitempty"` // 0 where the system does not tell
+	CPU        time.Duration `json:"cpu_ns,omitempty"`
+	Allocs     uint64        `json:"allocs,omitempty"`
+	Error      string        `json:"error,omitempty"`
 }
 
-// child runs until its standard input ends, or it is killed.
+// child runs until its standard input ends, or it is killed. It is asked
+//
+//	needs           for the memory in use
+//	cost            for the processor time and the allocations so far
+//	profile FILE    to begin a processor profile
+//	profiled        to end it
 func child(dir string) error {
 	defer ballast.Load(ballast.Size)()
 	ctx := context.Background()
@@ -49,15 +58,35 @@ func child(dir string) error {
 	go func() { _ = l.Serve(ctx) }() // ended by Close; what it says then is of no interest
 	out := json.NewEncoder(os.Stdout)
 	err = out.Encode(childSays{Addr: l.Addr()})
-	for one := make([]byte, 1); err == nil; {
-		if _, err = os.Stdin.Read(one); err == nil {
-			err = out.Encode(needs())
-		}
-	}
-	if errors.Is(err, io.EOF) {
-		err = nil
+	for in := bufio.NewScanner(os.Stdin); err == nil && in.Scan(); {
+		err = out.Encode(childAnswer(in.Text()))
 	}
 	return errors.Join(err, node.Close(ctx))
+}
+
+func childAnswer(line string) childSays {
+	what, file, _ := strings.Cut(line, " ")
+	switch what {
+	case "needs":
+		return needs()
+	case "cost":
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return childSays{CPU: cpuTime(), Allocs: m.Mallocs}
+	case "profiled":
+		pprof.StopCPUProfile()
+		return childSays{}
+	case "profile":
+		f, err := os.Create(file)
+		if err == nil {
+			err = pprof.StartCPUProfile(f)
+		}
+		if err != nil {
+			return childSays{Error: err.Error()}
+		}
+		return childSays{}
+	}
+	return childSays{Error: "nobody knows what " + what + " is"}
 }
 
 // needs is the memory of this process once garbage is gone and given back.
@@ -105,6 +134,11 @@ func startProcess(dir string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	return startProcessOf(exe, dir)
+}
+
+// startProcessOf starts a node of this program as it was built at any time.
+func startProcessOf(exe, dir string) (_ *process, err error) {
 	p := &process{cmd: exec.Command(exe)}
 	p.cmd.Env = append(os.Environ(), childEnv+"="+dir)
 	p.cmd.Stderr = os.Stderr
@@ -135,12 +169,16 @@ func (p *process) says() (childSays, error) {
 	return s, json.Unmarshal(p.out.Bytes(), &s)
 }
 
-// needs asks for the memory in use.
-func (p *process) needs() (childSays, error) {
-	if _, err := p.in.Write([]byte{'?'}); err != nil {
+// ask has the process answer a line.
+func (p *process) ask(line string) (childSays, error) {
+	if _, err := io.WriteString(p.in, line+"\n"); err != nil {
 		return childSays{}, err
 	}
-	return p.says()
+	s, err := p.says()
+	if err == nil && s.Error != "" {
+		err = fmt.Errorf("%s: %s", line, s.Error)
+	}
+	return s, err
 }
 
 // kill ends the process as a crash would.

@@ -42,7 +42,7 @@ func idle(ctx context.Context, b *bed) (err error) {
 					return err
 				}
 			}
-			says, err := p.needs()
+			says, err := p.ask("needs")
 			if err != nil {
 				return errors.Join(err, p.kill())
 			}

@@ -42,6 +42,9 @@ type config struct {
 	cpuProfile string
 	// restartBytes is the size of the larger log that restart begins with.
 	restartBytes int64
+	// against is another build of this program, whose node the scenario node compares.
+	against string
+	load    string
 }
 
 func main() {
@@ -62,6 +65,8 @@ func main() {
 	flag.StringVar(&c.out, "json", "bench-result.json", "file for the results; empty for none")
 	flag.StringVar(&c.sync, "sync", "always", "sync policy of the log: always, interval or os")
 	flag.Int64Var(&c.restartBytes, "restart-bytes", 4<<30, "size of the larger log of the scenario restart")
+	flag.StringVar(&c.against, "against", "", "another build of this program: the scenario node measures its node, too")
+	flag.StringVar(&c.load, "load", "", "only loads of the scenario node whose name begins so")
 	flag.StringVar(&c.cpuProfile, "cpuprofile", "", "write processor profiles of Millrace's timed runs to FILE.scenario.1, .2, …")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -21,6 +21,8 @@ type side struct {
 	check   func() error
 	// profile says that -cpuprofile is about this side.
 	profile bool
+	// cost is what whose cost it is has used so far; nil if that is this process.
+	cost func() (cpu time.Duration, allocs uint64, err error)
 }
 
 // compare runs the sides in turn, pairs times, after one round that is not
@@ -62,7 +64,7 @@ func (r *result) add(s sample) {
 // sample runs a side once.
 func (b *bed) sample(s side, try int) (got sample, err error) {
 	run := s.run
-	if b.cpuProfile != "" && s.profile && try > 0 {
+	if b.cpuProfile != "" && s.profile && s.cost == nil && try > 0 {
 		run = func() error { return profiled(fmt.Sprintf("%s.%s.%d", b.cpuProfile, b.scenario, try), s.run) }
 	}
 	if s.prepare != nil {
@@ -70,7 +72,12 @@ func (b *bed) sample(s side, try int) (got sample, err error) {
 			return got, err
 		}
 	}
-	if got, err = measure(run); err != nil || s.check == nil {
+	if s.cost != nil {
+		got, err = s.measureElsewhere()
+	} else {
+		got, err = measure(run)
+	}
+	if err != nil || s.check == nil {
 		return got, err
 	}
 	return got, s.check()
@@ -109,6 +116,21 @@ func measure(do func() error) (sample, error) {
 	runtime.ReadMemStats(&after)
 	s.allocs = after.Mallocs - before.Mallocs
 	return s, err
+}
+
+// measureElsewhere is measure where the cost is another process's.
+func (s side) measureElsewhere() (sample, error) {
+	cpu, allocs, err := s.cost()
+	if err != nil {
+		return sample{}, err
+	}
+	began := time.Now()
+	if err := s.run(); err != nil {
+		return sample{}, err
+	}
+	wall := time.Since(began)
+	cpuAfter, allocsAfter, err := s.cost()
+	return sample{cpu: cpuAfter - cpu, wall: wall, allocs: allocsAfter - allocs}, err
 }
 
 // cpuTime is what the process has used so far, user and system.

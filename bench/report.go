@@ -62,7 +62,7 @@ func (r *report) finish() {
 func (r *report) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%s, %d processors, %s, sync %s\nload %s at the start, %s at the end, %.1f %% stolen, %.0f s\n\n",
 		r.CPU, r.CPUs, r.Go, r.Sync, r.LoadAtStart, r.LoadAtEnd, 100*r.StealShare, r.Seconds)
-	const row = "%-12s %-24s %11s %8s %16s %9s %9s  %s\n"
+	const row = "%-30s %-12s %11s %8s %16s %9s %9s  %s\n"
 	if len(r.Results) > 0 {
 		fmt.Fprintf(w, row, "scenario", "side", "M ev/s/core", "cpu ns", "[min..max]", "wall ns", "allocs/ev", "ratio")
 	}

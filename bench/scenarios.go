@@ -18,6 +18,7 @@ var scenarios = []scenario{
 	{"sync", syncRounds},
 	{"idle", idle},
 	{"restart", restarts},
+	{"node", nodeLoads},
 	{"peer_log", peerLog},
 	{"peer_latency", peerLatency},
 }
