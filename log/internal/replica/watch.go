@@ -12,8 +12,9 @@ type Watch struct {
 }
 
 // Watch calls f once, when the end that iso may see is above offset, or the
-// partition is not led any more. That may be at once, before Watch returns. f is
-// called without a lock, one call of a partition at a time, and must not block.
+// partition is not led any more. That may be at once, before Watch returns, or just
+// after it by another goroutine. f is called without a lock, one call of a partition at
+// a time, and must not block.
 //
 // Ten thousand fetches may wait on one partition: to begin and to stop costs the
 // same however many there are, and an advance costs each that it wakes, once.
