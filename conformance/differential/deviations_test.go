@@ -13,7 +13,7 @@ type deviations struct{ lines []*deviation }
 
 // deviation is a line `operation | kfake's answer | ours | reason`. The first three are
 // regular expressions for the whole text. A line that begins with `! ` is about an
-// operation that one of the two carried out and the other did not.
+// operation that one of the two carried out and the other did not, or not so.
 type deviation struct {
 	text            string
 	name, want, got *regexp.Regexp
