@@ -24,6 +24,11 @@ type Config struct {
 	// ConsumerHeartbeat is how often such a member is told to send heartbeats
 	// (group.consumer.heartbeat.interval.ms); 0 means 5 s.
 	ConsumerHeartbeat time.Duration
+	// ConsumerMinSession to ConsumerMaxHeartbeat bound what can be set for a single group
+	// (group.consumer.min.session.timeout.ms and so on); 0 means 45 s, 60 s, 5 s and 15 s,
+	// or what all groups have if that is outside of it.
+	ConsumerMinSession, ConsumerMaxSession     time.Duration
+	ConsumerMinHeartbeat, ConsumerMaxHeartbeat time.Duration
 	// OffsetsRetention is how long committed offsets are kept that nobody uses
 	// (offsets.retention.minutes); 0 means 7 days, negative for ever.
 	OffsetsRetention time.Duration
@@ -62,6 +67,19 @@ func (c *Config) setDefaults() {
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
+		}
+	}
+	for _, b := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&c.ConsumerMinSession, min(45*time.Second, c.ConsumerSession)},
+		{&c.ConsumerMaxSession, max(60*time.Second, c.ConsumerSession)},
+		{&c.ConsumerMinHeartbeat, min(5*time.Second, c.ConsumerHeartbeat)},
+		{&c.ConsumerMaxHeartbeat, max(15*time.Second, c.ConsumerHeartbeat)},
+	} {
+		if *b.field == 0 {
+			*b.field = b.value
 		}
 	}
 	for _, d := range []struct {

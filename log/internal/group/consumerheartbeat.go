@@ -204,7 +204,7 @@ func (c *Core) consumerBeat(g *group, m *consumerMember, owned ownership, r coor
 
 	resp := req.ResponseKind().(*kmsg.ConsumerGroupHeartbeatResponse)
 	resp.MemberID, resp.MemberEpoch = &m.id, m.epoch
-	resp.HeartbeatIntervalMillis = int32(c.cfg.ConsumerHeartbeat.Milliseconds())
+	resp.HeartbeatIntervalMillis = int32(c.times(g).Heartbeat.Milliseconds())
 	full := req.RebalanceTimeoutMillis >= 0 && (req.SubscribedTopicNames != nil || req.SubscribedTopicRegex != nil) && req.Topics != nil
 	if req.MemberEpoch == joiningEpoch || full || !m.assigned.sameKeys(before) {
 		resp.Assignment = wireAssignment(m.assigned)
@@ -235,7 +235,7 @@ func (c *Core) setProfile(g *group, m *consumerMember, p profile, topics coord.C
 
 // touchConsumer is a sign of life.
 func (c *Core) touchConsumer(g *group, m *consumerMember) {
-	session := c.cfg.ConsumerSession
+	session := c.times(g).Session
 	if m.classic != nil {
 		session = m.classic.session
 	}

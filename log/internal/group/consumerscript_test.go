@@ -82,6 +82,9 @@ func (m *machine) showBeat(resp *kmsg.ConsumerGroupHeartbeatResponse) string {
 		return fmt.Sprintf("%s (%s)", errorName(resp.ErrorCode), text(resp.ErrorMessage))
 	}
 	s := fmt.Sprintf("ok %s epoch=%d", m.name(text(resp.MemberID)), resp.MemberEpoch)
+	if ms := resp.HeartbeatIntervalMillis; ms != 0 && ms != 5000 {
+		s += fmt.Sprintf(" heartbeat=%v", millis(resp.HeartbeatIntervalMillis))
+	}
 	if resp.Assignment == nil {
 		return s
 	}

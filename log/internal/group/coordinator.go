@@ -58,7 +58,11 @@ func NewCoordinator(o Options) *Coordinator {
 	c.host = coord.NewHost(coord.HostOptions{
 		Topic: coord.GroupTopic, Partitions: o.Partitions, Driver: o.Driver, Logger: o.Logger,
 		New: func(_, _ int32, wall time.Time) coord.Replayable {
-			return NewCore(o.Config, wall, newRand())
+			groups := NewCore(o.Config, wall, newRand())
+			if o.Topics != nil {
+				groups.learn(o.Topics()) // for the clocks of members that are replayed
+			}
+			return groups
 		},
 		Install: c.install,
 	})

@@ -52,7 +52,9 @@ type Core struct {
 	skipped  int  // replayed records of unknown kinds
 	// latest is the newest metadata that a request has brought.
 	latest coord.Catalog
-	sweep  []string // groups that the present search for expired offsets has not seen
+	// settings are the newest configs of groups that the metadata has brought; nil before.
+	settings Settings
+	sweep    []string // groups that the present search for expired offsets has not seen
 
 	// Of the running Step.
 	now     time.Duration
@@ -142,6 +144,7 @@ func (c *Core) Step(now time.Duration, in core.Input, out *core.Duties) {
 }
 
 func (c *Core) request(r coord.Request) {
+	c.learn(r.Topics)
 	switch req := r.Body.(type) {
 	case *kmsg.JoinGroupRequest:
 		c.join(r, req)

@@ -38,6 +38,23 @@ type machine struct {
 	ids    map[string]string // and back
 	n      uint64
 	topics coord.Topics
+	times  map[string]Times // what was set for groups
+}
+
+// view is the metadata with what was set for groups.
+type view struct {
+	coord.Catalog
+	times map[string]Times
+}
+
+func (v view) GroupTimes(group string) Times { return v.times[group] }
+
+// metadata is what requests bring with them.
+func (m *machine) metadata() coord.Topics {
+	if topics, ok := m.topics.(coord.Catalog); ok {
+		return view{topics, maps.Clone(m.times)}
+	}
+	return m.topics
 }
 
 func newMachine(cfg Config) *machine {
@@ -48,12 +65,15 @@ func newMachine(cfg Config) *machine {
 
 // reset begins again with an empty log.
 func (m *machine) reset(cfg Config) {
+	m.times = map[string]Times{}
 	m.names, m.ids = map[string]string{}, map[string]string{}
 	seed := uint64(0)
 	m.bench = &coordtest.Bench{
 		New: func() coord.Replayable {
 			seed++
-			return NewCore(cfg, start, rand.New(rand.NewPCG(seed, 1)))
+			c := NewCore(cfg, start, rand.New(rand.NewPCG(seed, 1)))
+			c.learn(m.metadata())
+			return c
 		},
 		OnAppend: func(records []coord.Record) {
 			for _, r := range records {
@@ -89,6 +109,8 @@ func (m *machine) run(c coordtest.Command) string {
 			MaxSize: int(c.Int("size", 0)), MaxMetadataBytes: int(c.Int("metadata", 0)), MaxCommitBytes: int(c.Int("commit", 0))})
 	case "topics":
 		m.topics = parseTopics(c)
+	case "times": // of a group: session=50s heartbeat=6s
+		m.times[c.Word(0)] = Times{Session: c.Duration("session", 0), Heartbeat: c.Duration("heartbeat", 0)}
 	case "hold":
 		m.bench.Hold = true
 	case "commit-held":
@@ -109,7 +131,7 @@ func (m *machine) run(c coordtest.Command) string {
 		m.bench.Input(TopicsDeleted{ID: m.n, Names: c.Words})
 	default:
 		m.n++
-		m.bench.Input(coord.Request{ID: m.n, Body: m.request(c), Topics: m.topics,
+		m.bench.Input(coord.Request{ID: m.n, Body: m.request(c), Topics: m.metadata(),
 			Meta: coord.Meta{ClientID: c.String("client", "c"), ClientHost: "/127.0.0.1"}})
 	}
 	return m.out.String()
