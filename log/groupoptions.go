@@ -21,6 +21,11 @@ type GroupOptions struct {
 	// (group.consumer.heartbeat.interval.ms); 0 means 5 s. A rebalance takes a few of
 	// these intervals, since members learn what to give up and get by their heartbeats.
 	ConsumerHeartbeat time.Duration
+	// ConsumerMinSession to ConsumerMaxHeartbeat bound what clients may set for a single
+	// group of that protocol (group.consumer.min.session.timeout.ms and so on); 0 means
+	// 45 s, 60 s, 5 s and 15 s, or what all groups have if that is outside of it.
+	ConsumerMinSession, ConsumerMaxSession     time.Duration
+	ConsumerMinHeartbeat, ConsumerMaxHeartbeat time.Duration
 	// InitialDelay is the quiet time that the first rebalance of an empty classic group
 	// waits for (group.initial.rebalance.delay.ms); 0 means 100 ms, negative none.
 	InitialDelay time.Duration
@@ -52,6 +57,10 @@ func (g *GroupOptions) check() error {
 	case c.ConsumerHeartbeat < time.Millisecond || c.ConsumerHeartbeat >= c.ConsumerSession:
 		return fmt.Errorf("Groups.ConsumerHeartbeat is %v, ConsumerSession %v: heartbeats must be at least a millisecond apart and come more often than a session lasts",
 			c.ConsumerHeartbeat, c.ConsumerSession)
+	case g.ConsumerMinSession < 0 || c.ConsumerSession < c.ConsumerMinSession || c.ConsumerSession > c.ConsumerMaxSession:
+		return fmt.Errorf("Groups.ConsumerSession is %v, not between ConsumerMinSession, %v, and ConsumerMaxSession, %v", c.ConsumerSession, c.ConsumerMinSession, c.ConsumerMaxSession)
+	case g.ConsumerMinHeartbeat < 0 || c.ConsumerHeartbeat < c.ConsumerMinHeartbeat || c.ConsumerHeartbeat > c.ConsumerMaxHeartbeat:
+		return fmt.Errorf("Groups.ConsumerHeartbeat is %v, not between ConsumerMinHeartbeat, %v, and ConsumerMaxHeartbeat, %v", c.ConsumerHeartbeat, c.ConsumerMinHeartbeat, c.ConsumerMaxHeartbeat)
 	}
 	return nil
 }
@@ -64,6 +73,10 @@ func (g *GroupOptions) config(base group.Config) group.Config {
 	}{
 		{&base.ConsumerSession, g.ConsumerSession},
 		{&base.ConsumerHeartbeat, g.ConsumerHeartbeat},
+		{&base.ConsumerMinSession, g.ConsumerMinSession},
+		{&base.ConsumerMaxSession, g.ConsumerMaxSession},
+		{&base.ConsumerMinHeartbeat, g.ConsumerMinHeartbeat},
+		{&base.ConsumerMaxHeartbeat, g.ConsumerMaxHeartbeat},
 		{&base.InitialDelay, g.InitialDelay},
 		{&base.MinSession, g.MinSession},
 		{&base.MaxSession, g.MaxSession},

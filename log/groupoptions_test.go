@@ -27,12 +27,14 @@ func TestGroupOptionsAreConfigsOfTheBroker(t *testing.T) {
 
 func TestGroupOptionsThatCannotWork(t *testing.T) {
 	for want, g := range map[string]GroupOptions{
-		"":                             {},
-		"MaxSize is -1":                {MaxSize: -1},
-		"ConsumerSession is -1ns":      {ConsumerSession: -1},
-		"ConsumerHeartbeat is 5s, ":    {ConsumerSession: 4 * time.Second}, // the default heartbeat
-		"ConsumerHeartbeat is 45s, ":   {ConsumerHeartbeat: 45 * time.Second},
-		"ConsumerHeartbeat is 999.999": {ConsumerHeartbeat: time.Millisecond - 1},
+		"":                           {},
+		"MaxSize is -1":              {MaxSize: -1},
+		"ConsumerSession is -1ns":    {ConsumerSession: -1},
+		"ConsumerHeartbeat is 5s, ":  {ConsumerSession: 4 * time.Second}, // the default heartbeat
+		"ConsumerHeartbeat is 45s, ": {ConsumerHeartbeat: 45 * time.Second},
+		"ConsumerSession is 45s, not between ConsumerMinSession, 50s": {ConsumerMinSession: 50 * time.Second},
+		"ConsumerHeartbeat is 5s, not between":                        {ConsumerMaxHeartbeat: 4 * time.Second},
+		"ConsumerHeartbeat is 999.999":                                {ConsumerHeartbeat: time.Millisecond - 1},
 	} {
 		err := (&Options{DataDir: "data", Groups: g}).validate()
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

@@ -1,12 +1,18 @@
 package log
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/millrace/millrace/log/internal/meta"
 )
+
+// ErrUnknownSetting is that of Options.Set for a name that it does not know.
+var ErrUnknownSetting = errors.New("a node is given no setting of this name")
 
 // Setting is what a node can be given at its start by the name of Kafka's broker
 // config: see Options.Set. Clients are shown what a node uses by DescribeConfigs.
@@ -32,7 +38,12 @@ func Settings() []Setting { return slices.Clone(settings) }
 func (o *Options) Set(key, value string) error {
 	i, found := slices.BinarySearchFunc(settings, key, func(s Setting, key string) int { return strings.Compare(s.Key, key) })
 	if !found {
-		return fmt.Errorf("%s: a node is given no setting of this name at its start", key)
+		for _, c := range meta.TopicConfigs() {
+			if c.BrokerKey() == key {
+				return fmt.Errorf("%s: defaults of topics are kept by the cluster: start the node, then millrace config set broker %[1]s=%s", key, value)
+			}
+		}
+		return fmt.Errorf("%s: %w", key, ErrUnknownSetting)
 	}
 	if err := settings[i].set(o, strings.TrimSpace(value)); err != nil {
 		return fmt.Errorf("%s=%s: %w", key, value, err)
@@ -49,6 +60,10 @@ var settings = []Setting{
 	}},
 	{"connections.max.idle.ms", "600000", "a connection that asks nothing for so long is closed", span(1, func(o *Options) *time.Duration { return &o.MaxIdle })},
 	{"group.consumer.heartbeat.interval.ms", "5000", "how often members of consumer groups are heard of", span(1, func(o *Options) *time.Duration { return &o.Groups.ConsumerHeartbeat })},
+	{"group.consumer.max.heartbeat.interval.ms", "15000", "the longest interval that a single consumer group can be given", span(1, func(o *Options) *time.Duration { return &o.Groups.ConsumerMaxHeartbeat })},
+	{"group.consumer.max.session.timeout.ms", "60000", "the longest session that a single consumer group can be given", span(1, func(o *Options) *time.Duration { return &o.Groups.ConsumerMaxSession })},
+	{"group.consumer.min.heartbeat.interval.ms", "5000", "the shortest interval that a single consumer group can be given", span(1, func(o *Options) *time.Duration { return &o.Groups.ConsumerMinHeartbeat })},
+	{"group.consumer.min.session.timeout.ms", "45000", "the shortest session that a single consumer group can be given", span(1, func(o *Options) *time.Duration { return &o.Groups.ConsumerMinSession })},
 	{"group.consumer.session.timeout.ms", "45000", "silence after which a member of a consumer group is removed", span(1, func(o *Options) *time.Duration { return &o.Groups.ConsumerSession })},
 	{"group.initial.rebalance.delay.ms", "100", "quiet time before the first rebalance of an empty classic group; 0 for none", func(o *Options, v string) error {
 		err := span(0, func(o *Options) *time.Duration { return &o.Groups.InitialDelay })(o, v)

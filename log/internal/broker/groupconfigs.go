@@ -18,6 +18,10 @@ func groupConfigs(c group.Config) []configEntry {
 	return []configEntry{
 		startConfig("group.consumer.assignors", meta.ConfigList, group.Assignors(), group.Assignors(), "who can assign partitions in consumer groups, the default first"),
 		startConfig("group.consumer.heartbeat.interval.ms", meta.ConfigInt, ms(c.ConsumerHeartbeat), ms(d.ConsumerHeartbeat), "how often members of consumer groups are heard of"),
+		startConfig("group.consumer.max.heartbeat.interval.ms", meta.ConfigInt, ms(c.ConsumerMaxHeartbeat), ms(d.ConsumerMaxHeartbeat), "the longest interval that a single consumer group can be given"),
+		startConfig("group.consumer.max.session.timeout.ms", meta.ConfigInt, ms(c.ConsumerMaxSession), ms(d.ConsumerMaxSession), "the longest session that a single consumer group can be given"),
+		startConfig("group.consumer.min.heartbeat.interval.ms", meta.ConfigInt, ms(c.ConsumerMinHeartbeat), ms(d.ConsumerMinHeartbeat), "the shortest interval that a single consumer group can be given"),
+		startConfig("group.consumer.min.session.timeout.ms", meta.ConfigInt, ms(c.ConsumerMinSession), ms(d.ConsumerMinSession), "the shortest session that a single consumer group can be given"),
 		startConfig("group.consumer.max.size", meta.ConfigInt, number(c.MaxSize), number(d.MaxSize), "members of a consumer group; the same as group.max.size"),
 		startConfig("group.consumer.migration.policy", meta.ConfigString, "bidirectional", "bidirectional", "groups with members move between the classic and the consumer protocol"),
 		startConfig("group.consumer.session.timeout.ms", meta.ConfigInt, ms(c.ConsumerSession), ms(d.ConsumerSession), "silence after which a member of a consumer group is removed"),
