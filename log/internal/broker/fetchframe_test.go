@@ -9,9 +9,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// TestSplicedFetchFrames: for every version, the pieces are together what kmsg
-// would have encoded, and the response is as it was.
-func TestSplicedFetchFrames(t *testing.T) {
+// TestFetchFrames: for every version, the pieces are together what kmsg would have
+// encoded, and the response is as it was.
+func TestFetchFrames(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	var kept []byte
 	spliced := 0
@@ -37,39 +37,38 @@ func TestSplicedFetchFrames(t *testing.T) {
 	}
 }
 
-// TestMarkInTheResponse: where a mark is among what is searched, which only its
-// author can arrange, the response is encoded the plain way.
-func TestMarkInTheResponse(t *testing.T) {
-	resp := randomFetch(rand.New(rand.NewPCG(1, 1)), 12)
-	topic := kmsg.NewFetchResponseTopic()
-	topic.Topic = string(mark[:])
-	p := kmsg.NewFetchResponseTopicPartition()
-	p.RecordBatches = make([]byte, spliceBytes)
-	topic.Partitions = append(topic.Partitions, p)
-	resp.Topics = append(resp.Topics, topic)
-	frame, _ := encode(nil, 1, resp)
-	if len(frame) != 1 || !bytes.Equal(frame[0], appendResponse(nil, 1, resp)) {
-		t.Errorf("the frame is in %d pieces", len(frame))
-	}
-}
-
 func randomFetch(rng *rand.Rand, version int16) *kmsg.FetchResponse {
 	resp := kmsg.NewPtrFetchResponse()
 	resp.Version = version
+	resp.ThrottleMillis, resp.ErrorCode, resp.SessionID = rng.Int32N(3), int16(rng.IntN(3)), rng.Int32()
+	if version >= 16 {
+		for i := range rng.IntN(3) {
+			b := kmsg.NewFetchResponseBroker()
+			b.NodeID, b.Host, b.Port = int32(i), "localhost"[:rng.IntN(10)], rng.Int32()
+			resp.Brokers = append(resp.Brokers, b)
+		}
+	}
 	for range rng.IntN(3) {
 		topic := kmsg.NewFetchResponseTopic()
 		topic.Topic = "orders"
 		topic.TopicID = [16]byte{1, byte(rng.IntN(200))}
 		for i := range rng.IntN(4) {
 			p := kmsg.NewFetchResponseTopicPartition()
-			p.Partition, p.HighWatermark = int32(i), rng.Int64N(1000)
+			p.Partition, p.ErrorCode, p.HighWatermark = int32(i), int16(rng.IntN(3)), rng.Int64N(1000)
+			p.LastStableOffset, p.LogStartOffset, p.PreferredReadReplica = rng.Int64(), rng.Int64(), rng.Int32()
+			if rng.IntN(4) == 0 {
+				p.DivergingEpoch.Epoch, p.DivergingEpoch.EndOffset = rng.Int32N(3)-1, rng.Int64N(3)-1
+				p.CurrentLeader.LeaderID, p.CurrentLeader.LeaderEpoch = rng.Int32N(3)-1, rng.Int32N(3)-1
+			}
 			if rng.IntN(2) == 0 {
 				p.AbortedTransactions = append(p.AbortedTransactions, kmsg.NewFetchResponseTopicPartitionAbortedTransaction())
 			}
-			switch rng.IntN(4) {
+			switch rng.IntN(5) {
 			case 0:
 				p.RecordBatches = []byte{}
 			case 1:
+				p.RecordBatches = nil
+			case 2:
 				p.RecordBatches = bytes.Repeat([]byte{byte(i)}, rng.IntN(300))
 			default:
 				p.RecordBatches = bytes.Repeat([]byte{byte(i)}, rng.IntN(40_000))
