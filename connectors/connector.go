@@ -93,6 +93,9 @@ type Source interface {
 type Split struct {
 	ID        string // unique within the source
 	Partition int32  // index for tie breaks; for a log source the partition
+	// TopicID is the id of a log source's topic, by which the engine tells a topic
+	// from another that has its name now; zero if the cluster has no topic ids.
+	TopicID [16]byte
 }
 
 // Reader reads one split in order. One goroutine at a time calls it.

@@ -103,7 +103,10 @@ func (p *Pipeline) record(ctx context.Context, o *outcome, meet *rendezvous) (ma
 			return nil, err
 		}
 	}
-	last := epochRecord{Epoch: o.epoch, Offsets: map[string]int64{}}
+	last := epochRecord{Epoch: o.epoch, Offsets: map[string]int64{}, TopicIDs: map[string]string{}}
+	if id := p.topicIDs[p.changelogTopic()]; id != "" && len(p.plan.stages) > 0 {
+		last.TopicIDs[p.changelogTopic()] = id
+	}
 	for k, s := range o.positions {
 		if tp, ok := p.topicSplit(k); ok && s.position != nil {
 			at, err := topicOffset(s.position)
@@ -111,6 +114,9 @@ func (p *Pipeline) record(ctx context.Context, o *outcome, meet *rendezvous) (ma
 				return nil, err
 			}
 			last.Offsets[tpName(tp)] = at
+			if id := p.topicIDs[tp.Topic]; id != "" {
+				last.TopicIDs[tp.Topic] = id
+			}
 		}
 	}
 	return offsets, p.write(epochKey, last)

@@ -78,7 +78,9 @@ type Pipeline struct {
 	writer  writer
 	group   *client.Group
 	member  *client.Generation
-	cluster string // id
+
+	cluster     string   // id
+	changelogID [16]byte // of the topic
 
 	sources  map[*dsl.Node]connectors.Source
 	sinks    map[*dsl.Node]*sharedSink
@@ -90,10 +92,11 @@ type Pipeline struct {
 	positions   map[splitKey]splitState
 	handles     map[string][]byte // of staged sinks
 	topicSplits map[splitKey]client.TopicPartition
-	doubtful    *outcome  // an epoch whose commit has no known outcome
-	refresh     bool      // the open epoch commits all positions, changed or not
-	refreshed   time.Time // when one did
-	landed      uint64    // an epoch that has committed and that tasks do not know of yet; 0: none
+	topicIDs    map[string]string // by name; as epochs record them, see identify
+	doubtful    *outcome          // an epoch whose commit has no known outcome
+	refresh     bool              // the open epoch commits all positions, changed or not
+	refreshed   time.Time         // when one did
+	landed      uint64            // an epoch that has committed and that tasks do not know of yet; 0: none
 
 	pulse          pulse
 	uncommitted    atomic.Int64 // bytes written in the open epoch
@@ -127,7 +130,7 @@ func Open(o Options) (*Pipeline, error) {
 		options: o, graph: o.Graph.Options, plan: newPlan(o.Graph), logger: o.Logger.With("pipeline", o.Graph.Name),
 		client:  client.New(o.Cluster, client.Options{Logger: o.Logger}),
 		sources: map[*dsl.Node]connectors.Source{}, stats: map[*dsl.Node]*nodeStats{}, suspects: map[*dsl.Node]*suspect{},
-		positions: map[splitKey]splitState{}, handles: map[string][]byte{}, topicSplits: map[splitKey]client.TopicPartition{}, pulse: newPulse(),
+		positions: map[splitKey]splitState{}, handles: map[string][]byte{}, topicSplits: map[splitKey]client.TopicPartition{}, topicIDs: map[string]string{}, pulse: newPulse(),
 	}
 	p.watermark.Store(columnar.MinTime)
 	for _, n := range o.Graph.Nodes {

@@ -15,7 +15,8 @@ import (
 // Beside its outputs, a pipeline keeps two topics of its own: the changelog of its
 // state, and <pipeline>.splits, compacted, one partition, with keyed JSON records:
 //
-//	epoch                   what the last epoch holds: its number and the offsets
+//	epoch                   what the last epoch holds: its number, the offsets, and the
+//	                        ids of the topics that these and the state are of
 //	split/<source>/<split>  position and watermark of a split that is no topic's
 //	sink/<name>             handle of a staged sink's last Prepare
 //
@@ -34,6 +35,9 @@ func (p *Pipeline) home() client.TopicPartition {
 type epochRecord struct {
 	Epoch   uint64           `json:"epoch"`
 	Offsets map[string]int64 `json:"offsets,omitempty"` // "topic/partition"
+	// TopicIDs are those of the topics in Offsets, and of the changelog if there is
+	// state, in hex by the topics' names.
+	TopicIDs map[string]string `json:"topic_ids,omitempty"`
 }
 
 type splitRecord struct {
@@ -69,6 +73,8 @@ func offsetMetadata(epoch uint64, watermark int64) string {
 	return fmt.Sprintf("v1 %d %d", epoch, watermark)
 }
 
+// parseOffsetMetadata reads it; what is not of this engine, such as a person's, has
+// epoch 0 and no watermark.
 func parseOffsetMetadata(s string) (epoch uint64, watermark int64, err error) {
 	watermark = columnar.MinTime
 	n, err := fmt.Sscanf(s, "v1 %d %d", &epoch, &watermark)

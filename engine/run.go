@@ -117,6 +117,8 @@ func (r *run) generation() error {
 		}
 		looked = time.Now()
 		switch now, err := p.discover(r.ctx); {
+		case errors.Is(err, client.ErrTopicRecreated):
+			return errors.Join(err, g.stop())
 		case err != nil: // no reason to end: if it lasts, the readers will say so
 			p.logger.Warn("could not look for new splits; trying again later", "cause", err, "wait", discoverEvery)
 		case !sameSplits(splits, now):
@@ -317,7 +319,8 @@ func (g *generation) hasRows() bool {
 	return false
 }
 
-// discover lists the splits of all sources.
+// discover lists the splits of all sources. ErrTopicRecreated: a topic is another
+// one than epochs know.
 func (p *Pipeline) discover(ctx context.Context) (map[*dsl.Node][]connectors.Split, error) {
 	splits := map[*dsl.Node][]connectors.Split{}
 	for n, src := range p.sources {
@@ -328,6 +331,9 @@ func (p *Pipeline) discover(ctx context.Context) (map[*dsl.Node][]connectors.Spl
 		splits[n] = found
 		for _, s := range found {
 			if n.Source.Topic != "" {
+				if err := p.identify(n.Source.Topic, s.TopicID); err != nil {
+					return nil, err
+				}
 				p.topicSplits[splitKey{n.Name, s.ID}] = client.TopicPartition{Topic: n.Source.Topic, Partition: s.Partition}
 			}
 		}

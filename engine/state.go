@@ -42,7 +42,7 @@ func (k *keyedState) release() {
 }
 
 // openStates opens the stores; they stay open until Run ends.
-func (p *Pipeline) openStates(changelogID [16]byte) error {
+func (p *Pipeline) openStates() error {
 	if p.states != nil {
 		return nil
 	}
@@ -54,7 +54,7 @@ func (p *Pipeline) openStates(changelogID [16]byte) error {
 			MemoryBytes: p.graph.StateMemory / int64(len(p.plan.stages)),
 			Identity: statestore.Identity{
 				ClusterID: p.cluster, Pipeline: p.plan.graph.Name,
-				ChangelogTopicID: changelogID, Partitions: int32(p.graph.StatePartitions),
+				ChangelogTopicID: p.changelogID, Partitions: int32(p.graph.StatePartitions),
 			},
 		})
 		if err != nil {
@@ -82,6 +82,9 @@ func (p *Pipeline) loadStates(ctx context.Context) error {
 		return nil
 	}
 	return p.replay(ctx, from, func(tp client.TopicPartition, key, value []byte) error {
+		if err := p.sameSplitsTopic(1); err != nil && !p.options.AtLeastOnce {
+			return err // state, and no epoch that it is of
+		}
 		name, err := statestore.Operator(key)
 		if err != nil {
 			return fmt.Errorf("changelog %s/%d: %w", tp.Topic, tp.Partition, err)

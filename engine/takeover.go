@@ -9,7 +9,6 @@ import (
 
 	"github.com/millrace/millrace/dsl"
 	"github.com/millrace/millrace/log/client"
-	"github.com/millrace/millrace/operators/columnar"
 )
 
 // takeOver makes this worker the one that runs the pipeline and loads the last
@@ -80,7 +79,8 @@ func (p *Pipeline) ensureTopics(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.openStates(changelog.ID)
+	p.changelogID = changelog.ID
+	return p.openStates()
 }
 
 func topicsOf(n *dsl.Node) []string {
@@ -149,6 +149,15 @@ func (p *Pipeline) loadPositions(ctx context.Context, offsets map[client.TopicPa
 	}
 	p.positions, p.handles = log.splits, log.sinks
 	p.epoch.Store(log.epoch.Epoch)
+	p.topicIDs = log.epoch.TopicIDs
+	if p.topicIDs == nil {
+		p.topicIDs = map[string]string{}
+	}
+	if len(p.plan.stages) > 0 {
+		if err := p.identify(p.changelogTopic(), p.changelogID); err != nil {
+			return err
+		}
+	}
 	if _, err := p.discover(ctx); err != nil {
 		return err
 	}
@@ -159,15 +168,15 @@ func (p *Pipeline) loadPositions(ctx context.Context, offsets map[client.TopicPa
 	got := map[string]int64{}
 	for tp, c := range offsets {
 		got[tpName(tp)] = c.Offset
+		epoch, w, _ := parseOffsetMetadata(c.Metadata)
+		if err := p.sameSplitsTopic(epoch); err != nil {
+			return err
+		}
 		k, ours := topics[tp]
 		if !ours {
 			continue // of a source that the pipeline had before
 		}
-		s := splitState{known: true, position: topicPosition(c.Offset), watermark: columnar.MinTime}
-		if _, w, err := parseOffsetMetadata(c.Metadata); err == nil {
-			s.watermark = w
-		}
-		p.positions[k] = s
+		p.positions[k] = splitState{known: true, position: topicPosition(c.Offset), watermark: w}
 	}
 	if p.options.AtLeastOnce {
 		return nil // the offsets are not written together with the epoch record

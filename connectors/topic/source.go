@@ -47,7 +47,7 @@ func (s *source) Splits(ctx context.Context) ([]connectors.Split, error) {
 	}
 	splits := make([]connectors.Split, len(t.Partitions))
 	for p := range splits {
-		splits[p] = connectors.Split{ID: client.TopicPartition{Topic: s.topic, Partition: int32(p)}.String(), Partition: int32(p)}
+		splits[p] = connectors.Split{ID: client.TopicPartition{Topic: s.topic, Partition: int32(p)}.String(), Partition: int32(p), TopicID: t.ID}
 	}
 	return splits, nil
 }
