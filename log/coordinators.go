@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/millrace/millrace/log/internal/broker"
 	"github.com/millrace/millrace/log/internal/coord"
 	"github.com/millrace/millrace/log/internal/group"
 	"github.com/millrace/millrace/log/internal/meta"
@@ -202,7 +203,18 @@ func (l *coordinatorLog) Read(_ context.Context, offset int64, maxBytes int) ([]
 // topicsView is the metadata as coordinators see it.
 type topicsView struct{ *meta.Image }
 
-var _ coord.Catalog = topicsView{}
+var (
+	_ coord.Catalog  = topicsView{}
+	_ group.Settings = topicsView{}
+)
+
+// GroupTimes is what was set for the members of a group.
+func (v topicsView) GroupTimes(id string) group.Times {
+	return broker.TimesOf(func(key string) string {
+		value, _ := v.Image.GroupConfig(id, key)
+		return value
+	})
+}
 
 // Name is the name of a topic id.
 func (v topicsView) Name(id [16]byte) (string, bool) {

@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/log/internal/acl"
 )
 
-// DescribeConfigs (key 32): configs of topics and of this node.
+// DescribeConfigs (key 32): configs of topics, of this node and of groups.
 func init() {
 	register(spec{
 		key:         32,
@@ -79,8 +79,13 @@ func (c *call) configsOf(kind kmsg.ConfigResourceType, name string) ([]configEnt
 			return nil, kerr.InvalidRequest, "a node describes its own configs alone; ask node " + name
 		}
 		return c.brokerConfigs(), nil, ""
+	case kmsg.ConfigResourceTypeGroupConfig:
+		if name == "" {
+			return nil, kerr.InvalidRequest, "configs belong to one group: name it"
+		}
+		return c.groupEntries(name), nil, ""
 	}
-	return nil, kerr.InvalidRequest, "only topics and brokers have configs"
+	return nil, kerr.InvalidRequest, "only topics, brokers and groups have configs"
 }
 
 func (e configEntry) describe(synonyms, documentation bool) kmsg.DescribeConfigsResponseResourceConfig {

@@ -8,8 +8,8 @@ import (
 	"github.com/millrace/millrace/log/internal/meta"
 )
 
-// AlterConfigs (key 33): the configs of topics, or of all nodes, are replaced as a
-// whole. Clients use IncrementalAlterConfigs where they know it; kafkajs does not.
+// AlterConfigs (key 33): the configs of topics, of groups or of all nodes are
+// replaced as a whole. Clients use IncrementalAlterConfigs where they know it; kafkajs does not.
 func init() {
 	register(spec{
 		key:         33,

@@ -10,8 +10,8 @@ import (
 	"github.com/millrace/millrace/log/internal/meta"
 )
 
-// IncrementalAlterConfigs (key 44): configs of topics, or of all nodes, are set,
-// removed, appended to or subtracted from (KIP-339).
+// IncrementalAlterConfigs (key 44): configs of topics, of groups or of all nodes are
+// set, removed, appended to or subtracted from (KIP-339).
 func init() {
 	register(spec{
 		key:         44,
@@ -21,7 +21,9 @@ func init() {
 			{0, "changes of configs"},
 			{1, "flexible"},
 		},
-		deviations: []string{"Of brokers' configs those that are defaults of topic configs can be changed (`log.retention.ms` and the like), for all nodes at once; everything else is given at a node's start and refused with INVALID_REQUEST."},
+		deviations: []string{"Of brokers' configs those that are defaults of topic configs can be changed (`log.retention.ms` and the like), for all nodes at once; everything else is given at a node's start and refused with INVALID_REQUEST.",
+			"Of groups' configs there are those of the consumer protocol (`consumer.session.timeout.ms`, `consumer.heartbeat.interval.ms`); those of share and streams groups are refused with INVALID_CONFIG, as names that are unknown.",
+		},
 	}, incrementalAlterConfigs)
 }
 
@@ -73,7 +75,7 @@ func (c *call) alterConfigs(ctx context.Context, alters []alterResource, validat
 		count[resource{a.kind, a.name}]++
 	}
 	change := meta.AlterConfigs{ValidateOnly: validateOnly}
-	var of []*alterResource
+	var of, groups []*alterResource
 	for i := range alters {
 		a := &alters[i]
 		if count[resource{a.kind, a.name}] > 1 {
@@ -89,8 +91,10 @@ func (c *call) alterConfigs(ctx context.Context, alters []alterResource, validat
 			a.err = refused(kerr.InvalidRequest, "config "+a.nullValue+" cannot be null")
 		case a.kind == kmsg.ConfigResourceTypeBroker:
 			a.err = c.alterBroker(ctx, a, validateOnly)
+		case a.kind == kmsg.ConfigResourceTypeGroupConfig:
+			groups = append(groups, a)
 		case a.kind != kmsg.ConfigResourceTypeTopic:
-			a.err = refused(kerr.InvalidRequest, "only the configs of topics and brokers can be changed")
+			a.err = refused(kerr.InvalidRequest, "only the configs of topics, brokers and groups can be changed")
 		default:
 			change.Topics = append(change.Topics, meta.ConfigChanges{
 				Topic: meta.TopicRef{Name: a.name}, Replace: a.replace, Changes: a.changes,
@@ -98,6 +102,7 @@ func (c *call) alterConfigs(ctx context.Context, alters []alterResource, validat
 			of = append(of, a)
 		}
 	}
+	c.alterGroups(ctx, groups, validateOnly)
 	if len(of) == 0 {
 		return
 	}

@@ -71,6 +71,10 @@ func (c *call) resourcesOf(kind int8) []kmsg.ListConfigResourcesResponseConfigRe
 		for t := range c.image().Topics() {
 			add(t.Name)
 		}
+	case resourceGroup:
+		for name := range c.image().ConfiguredGroups() {
+			add(name)
+		}
 	case resourceBroker:
 		for b := range c.image().Brokers() {
 			add(strconv.Itoa(int(b.NodeID)))
