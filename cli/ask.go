@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/millrace/millrace/log/client"
 )
@@ -33,13 +34,26 @@ func (a *app) withClient(c *cobra.Command, r *remote, do func(context.Context, *
 // withConnection connects, runs do and disconnects.
 func (a *app) withConnection(c *cobra.Command, r *remote, do func(context.Context, *client.Connection) error) error {
 	r.stdin = a.stdin
+	note := time.AfterFunc(patience, func() {
+		if !r.silent {
+			fmt.Fprintf(a.term.errors(), "millrace: no broker at %s answers yet; trying for %v (--timeout)\n", r.brokers, r.timeout)
+		}
+	})
 	conn, err := r.connection(c.Context())
+	note.Stop()
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	return firstShard(do(c.Context(), conn))
+	err = firstShard(do(c.Context(), conn))
+	if errors.Is(err, client.ErrUnknownTopic) {
+		return fmt.Errorf("%w (millrace topic list names those that are)", err)
+	}
+	return err
 }
+
+// patience is how long a person is left without a word while no broker answers.
+const patience = 1500 * time.Millisecond
 
 // firstShard unpacks the error of a request that was sent to several brokers, when
 // all parts failed alike: a person asked once.
@@ -64,9 +78,11 @@ func parentCommand(use, short string, children ...*cobra.Command) *cobra.Command
 		Use:   use,
 		Short: short,
 		Args:  cobra.ArbitraryArgs,
+		// A flag behind a command that is not there must not be what is complained of.
+		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("%s has no command %q: use one of %s", c.CommandPath(), args[0], names)
+				return usagef("%s has no command %q: use one of %s%s", c.CommandPath(), args[0], names, didYouMean(c, args[0]))
 			}
 			return usagef("%s needs one of %s", c.CommandPath(), names)
 		},
@@ -98,8 +114,27 @@ func withMessage(err error, message string) error {
 	if err == nil || message == "" {
 		return err
 	}
+	var known *kerr.Error
+	if errors.As(err, &known) {
+		return said{known, message}
+	}
 	return fmt.Errorf("%w (%s)", err, message)
 }
+
+// said is a broker's error in its own words. The code stands behind: those who know
+// Kafka look for it, and its usual description says less than the message.
+type said struct {
+	error
+	message string
+}
+
+func (s said) Error() string {
+	var known *kerr.Error
+	errors.As(s.error, &known)
+	return fmt.Sprintf("%s (%s)", s.message, known.Message)
+}
+
+func (s said) Unwrap() error { return s.error }
 
 // completionTime bounds a question to the brokers while a person waits for the
 // shell to complete a word.
@@ -109,6 +144,7 @@ const completionTime = 2 * time.Second
 // answer soon.
 func (a *app) completeWith(r *remote, names func(context.Context, *kadm.Client) ([]string, error)) cobra.CompletionFunc {
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		r.silent = true
 		ctx, cancel := context.WithTimeout(c.Context(), completionTime)
 		defer cancel()
 		c.SetContext(ctx)
@@ -121,6 +157,17 @@ func (a *app) completeWith(r *remote, names func(context.Context, *kadm.Client) 
 			return nil, cobra.ShellCompDirectiveError
 		}
 		return found, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeOne is completeWith for a command with one argument.
+func (a *app) completeOne(r *remote, names func(context.Context, *kadm.Client) ([]string, error)) cobra.CompletionFunc {
+	complete := a.completeWith(r, names)
+	return func(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return complete(c, args, toComplete)
 	}
 }
 

@@ -55,7 +55,10 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := misspelt(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	a.term.clear()
 	return report(stderr, err)
 }
@@ -138,6 +141,7 @@ func (a *app) root() *cobra.Command {
 		root.AddCommand(g.commands...)
 	}
 	root.AddCommand(a.versionCommand())
+	foldHelp(root)
 	return root
 }
 

@@ -70,7 +70,7 @@ func (a *app) configList() *cobra.Command {
 				}
 				keys := args[1:]
 				infos = slices.DeleteFunc(infos, func(i configInfo) bool {
-					return len(keys) > 0 && !slices.Contains(keys, i.Key) || changed && !strings.HasPrefix(i.Source, "dynamic")
+					return len(keys) > 0 && !slices.Contains(keys, i.Key) || changed && i.Source == "default"
 				})
 				for _, k := range keys {
 					if !changed && !slices.ContainsFunc(infos, func(i configInfo) bool { return i.Key == k }) {

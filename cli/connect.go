@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ type remote struct {
 	brokers  string
 	timeout  time.Duration
 	security securityFlags
+	silent   bool      // no word while it waits
 	stdin    io.Reader // nil is os.Stdin
 }
 
@@ -90,5 +92,18 @@ func refusal(brokers string, err error) error {
 			return fmt.Errorf("%w (%s)", err, h.hint)
 		}
 	}
-	return fmt.Errorf("no broker at %s answers: %w (is a node running there? millrace server starts one)", brokers, err)
+	return fmt.Errorf("no broker at %s answers: %w (is a node running there? millrace server starts one)", brokers, unreached(err))
+}
+
+// unreached is what of an error says more than the address that was tried.
+func unreached(err error) error {
+	var lookup *net.DNSError
+	var dial *net.OpError
+	switch {
+	case errors.As(err, &lookup):
+		return fmt.Errorf("%s: %s", lookup.Name, lookup.Err)
+	case errors.As(err, &dial):
+		return dial.Err
+	}
+	return err
 }

@@ -26,8 +26,9 @@ type listenFlags struct {
 func (l *listenFlags) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringArrayVar(&l.listen, "listen", []string{defaultListen},
-		"where Kafka clients connect: [PROTOCOL://]HOST:PORT[?advertise=HOST:PORT&client-cert=none|request|require&mechanisms=A,B&name=N] "+
-			"with PROTOCOL one of plaintext, ssl, sasl_plaintext, sasl_ssl; repeatable; none for nowhere")
+		"where Kafka clients connect: [PROTOCOL://]HOST:PORT[?SETTING=VALUE&...] with PROTOCOL one of plaintext, ssl, "+
+			"sasl_plaintext, sasl_ssl, and settings advertise=HOST:PORT, client-cert=none, request or require, "+
+			"mechanisms=A,B and name=NAME; repeatable; none for nowhere")
 	f.StringVar(&l.advertise, "advertise", "", "host:port that clients are told, of a single --listen (default: the one they came to)")
 	shownTo := "clients of TLS listeners"
 	if f.Lookup("brokers") != nil {

@@ -30,6 +30,7 @@ type nodeFlags struct {
 	allowIfNoACL bool
 	admin        adminFlags
 	limits       limitFlags
+	settings     settingFlags
 	compaction   int64
 	offsets      time.Duration
 }
@@ -48,6 +49,7 @@ func (n *nodeFlags) flags(c *cobra.Command) {
 	f.Int64Var(&n.compaction, "compaction-rate", 0, "bytes a second that compaction may read and write (default 64 MiB; -1 for no bound)")
 	f.DurationVar(&n.offsets, "offsets-retention", 7*24*time.Hour, "how long offsets of a group without members are kept; -1s for ever")
 	n.limits.flags(c)
+	n.settings.add(c)
 	oneOf(c, "sync", &n.sync, "always", "interval", "os")
 }
 
@@ -69,24 +71,19 @@ func (n *nodeFlags) open(ctx context.Context, dir string, logger *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	superUsers := n.superUsers
-	if n.authorize && n.first.name != "" {
-		superUsers = append(slices.Clone(superUsers), "User:"+n.first.name)
+	opts, err := n.options(dir, logger)
+	if err != nil {
+		return nil, err
 	}
 	watched, err := n.admin.open(logger)
 	if err != nil {
 		return nil, err
 	}
 	failed, fail := context.WithCancelCause(context.WithoutCancel(ctx))
-	opened, err := millog.Open(ctx, millog.Options{
-		DataDir: filepath.Join(dir, "log"), Logger: logger, Sync: millog.Sync(n.sync), Insecure: n.insecure,
-		Authorize: n.authorize, SuperUsers: superUsers, AllowIfNoACL: n.allowIfNoACL,
-		CompactionBytesPerSecond: n.compaction, OffsetsRetention: n.offsets, NoAutoCreate: n.noAutoCreate, DefaultPartitions: n.partitions,
-		Fatal: func(err error) {
-			fail(fmt.Errorf("the disk failed, so the node has stopped acknowledging: %w", err))
-		},
-		MaxConnections: n.limits.connections, MaxConnectionsPerAddress: n.limits.perAddress, MaxConnectionsOfAddress: n.limits.ofAddress,
-	})
+	opts.Fatal = func(err error) {
+		fail(fmt.Errorf("the disk failed, so the node has stopped acknowledging: %w", err))
+	}
+	opened, err := millog.Open(ctx, opts)
 	if err != nil {
 		watched.close()
 		return nil, err
@@ -100,6 +97,24 @@ func (n *nodeFlags) open(ctx context.Context, dir string, logger *slog.Logger) (
 		return nil, errors.Join(err, result.close(ctx))
 	}
 	return result, nil
+}
+
+// options are how the node is opened, but for what happens when it fails.
+func (n *nodeFlags) options(dir string, logger *slog.Logger) (millog.Options, error) {
+	superUsers := n.superUsers
+	if n.authorize && n.first.name != "" {
+		superUsers = append(slices.Clone(superUsers), "User:"+n.first.name)
+	}
+	if n.offsets == 0 && n.settings.changed("offsets-retention") {
+		return millog.Options{}, usagef("--offsets-retention 0s: offsets cannot be kept for no time: name one, like 24h, or -1s for ever")
+	}
+	o := millog.Options{
+		DataDir: filepath.Join(dir, "log"), Logger: logger, Sync: millog.Sync(n.sync), Insecure: n.insecure,
+		Authorize: n.authorize, SuperUsers: superUsers, AllowIfNoACL: n.allowIfNoACL,
+		CompactionBytesPerSecond: n.compaction, OffsetsRetention: n.offsets, NoAutoCreate: n.noAutoCreate, DefaultPartitions: n.partitions,
+		MaxConnections: n.limits.connections, MaxConnectionsPerAddress: n.limits.perAddress, MaxConnectionsOfAddress: n.limits.ofAddress,
+	}
+	return o, n.settings.apply(&o)
 }
 
 // listen binds all listeners, and then serves them.

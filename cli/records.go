@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +24,7 @@ type produceFlags struct {
 	separator   string
 	partition   int32
 	compression string
+	tombstones  bool
 }
 
 func (a *app) produceCommand() *cobra.Command {
@@ -32,21 +32,39 @@ func (a *app) produceCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "produce TOPIC",
 		Short: "Write the lines of standard input to a topic",
-		Args:  exactArgs("a topic's name"),
+		Long: `Write the lines of standard input to a topic, one record a line. A topic that is not
+there is made. With --key-separator what is before its first occurrence is the key; a
+line without one has no key.`,
+		Example: `  echo hello | millrace produce greetings
+  printf 'ada\tsix\nbob\tten\n' | millrace produce scores -K '\t'
+  echo ada | millrace produce scores -K '\t' --tombstones      # delete the key`,
+		Args: exactArgs("a topic's name"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("partition") && f.partition < 0 {
+				return usagef("--partition %d: partitions are counted from 0", f.partition)
+			}
+			var err error
+			if f.separator, err = unescape(f.separator); err != nil {
+				return usagef("--key-separator %q: %v", f.separator, err)
+			}
+			if f.tombstones && f.separator == "" {
+				return usagef("--tombstones needs --key-separator: only what has a key can be deleted")
+			}
 			return a.withClient(c, &f.remote, func(ctx context.Context, cl *client.Client) error {
 				n, err := f.produce(ctx, cl, args[0], a.stdin)
 				if err != nil {
-					return fmt.Errorf("%w (%s were read)", err, plural(n, "line", "lines"))
+					return fmt.Errorf("%w (%s read)", err, plural(n, "line was", "lines were"))
 				}
 				_, err = fmt.Fprintf(a.term.errors(), "wrote %s to %s\n", plural(n, "record", "records"), args[0])
 				return err
 			})
 		},
 	}
+	c.ValidArgsFunction = a.completeOne(&f.remote, topicNames)
 	f.remote.flags(c)
 	flags := c.Flags()
-	flags.StringVarP(&f.separator, "key-separator", "K", "", "what divides a line into key and value")
+	flags.StringVarP(&f.separator, "key-separator", "K", "", "what divides a line into key and value; \\t is a tab")
+	flags.BoolVarP(&f.tombstones, "tombstones", "Z", false, "write an empty value as none, which deletes the key from a compacted topic")
 	flags.Int32VarP(&f.partition, "partition", "p", -1, "partition to write to (default: by key, else in turn)")
 	flags.StringVarP(&f.compression, "compression", "z", "none", "none, gzip, snappy, lz4 or zstd")
 	oneOf(c, "compression", &f.compression, "none", "gzip", "snappy", "lz4", "zstd")
@@ -135,10 +153,40 @@ func (f *produceFlags) split(line []byte) (key, value []byte) {
 		return nil, line
 	}
 	k, v, ok := bytes.Cut(line, []byte(f.separator))
-	if !ok {
+	switch {
+	case !ok && f.tombstones:
+		return line, nil
+	case !ok:
 		return nil, line
+	case len(v) == 0 && f.tombstones:
+		return k, nil
 	}
 	return k, v
+}
+
+// unescape reads \t, \n, \0 and \\, which shells hand over as they are written.
+func unescape(s string) (string, error) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		i++
+		switch s[i] {
+		case 't':
+			b.WriteByte('\t')
+		case 'n':
+			b.WriteByte('\n')
+		case '0':
+			b.WriteByte(0)
+		case '\\':
+			b.WriteByte('\\')
+		default:
+			return s, fmt.Errorf(`write \t, \n, \0, or \\ for a backslash, not \%c`, s[i])
+		}
+	}
+	return b.String(), nil
 }
 
 // consumeFlags are those of consume.
@@ -158,8 +206,19 @@ func (a *app) consumeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "consume TOPIC",
 		Short: "Print a topic's records: those there are now, or with --follow also those to come",
-		Args:  exactArgs("a topic's name"),
+		Long: `Print a topic's records: those there are now, or with --follow also those to come.
+Text is the values as they are, a line each. With -o json each record is a line with its
+place, time, key, value and headers; what is no UTF-8 is in base64, and "base64" says so.`,
+		Example: `  millrace consume orders -n 10
+  millrace consume orders --from -1h --keys
+  millrace consume orders -f -o json | jq .value`,
+		Args: exactArgs("a topic's name"),
 		RunE: func(c *cobra.Command, args []string) error {
+			for _, flag := range []string{"partition", "count"} {
+				if n := c.Flags().Lookup(flag); n.Changed && strings.HasPrefix(n.Value.String(), "-") {
+					return usagef("--%s %s: it cannot be negative", flag, n.Value)
+				}
+			}
 			return a.withClient(c, &f.remote, func(ctx context.Context, cl *client.Client) error {
 				out := bufio.NewWriterSize(a.term, 64<<10)
 				err := f.consume(ctx, cl, args[0], out)
@@ -170,9 +229,11 @@ func (a *app) consumeCommand() *cobra.Command {
 			})
 		},
 	}
+	c.ValidArgsFunction = a.completeOne(&f.remote, topicNames)
 	f.remote.flags(c)
 	flags := c.Flags()
-	flags.StringVar(&f.from, "from", "start", "where to begin: start, end, an offset, or a time (RFC 3339)")
+	flags.StringVar(&f.from, "from", "start", "where to begin: start, end, an offset, a time (RFC 3339), or a duration ago (-1h)")
+	_ = c.RegisterFlagCompletionFunc("from", cobra.FixedCompletions([]string{"start", "end"}, cobra.ShellCompDirectiveNoFileComp))
 	flags.Int64VarP(&f.count, "count", "n", 0, "stop after so many records (default: no limit)")
 	flags.BoolVarP(&f.follow, "follow", "f", false, "wait for more at the end")
 	flags.BoolVar(&f.uncommitted, "uncommitted", false, "also records of open and aborted transactions")
@@ -277,28 +338,35 @@ func (f *consumeFlags) bounds(ctx context.Context, cl *client.Client, topic stri
 		}
 		return from, ends, nil
 	}
-	at, err := time.Parse(time.RFC3339, f.from)
+	at, err := f.time()
 	if err != nil {
-		return nil, nil, usagef("--from %q: use start, end, an offset, or a time such as 2026-01-31T12:00:00Z", f.from)
+		return nil, nil, err
 	}
 	from, err = cl.ListOffsets(ctx, client.AtTimestamp(at.UnixMilli()), all...)
 	return from, ends, err
 }
 
-// consumed is a record as consume prints it with -o json.
-type consumed struct {
-	Topic     string  `json:"topic"`
-	Partition int32   `json:"partition"`
-	Offset    int64   `json:"offset"`
-	Timestamp string  `json:"timestamp"`
-	Key       *string `json:"key"`
-	Value     *string `json:"value"`
-	Base64    bool    `json:"base64,omitempty"` // key and value are
+// time is that of --from.
+func (f *consumeFlags) time() (time.Time, error) {
+	if ago, ok := strings.CutPrefix(f.from, "-"); ok {
+		if d, err := time.ParseDuration(ago); err == nil && d >= 0 {
+			return time.Now().Add(-d), nil
+		}
+	}
+	at, err := time.Parse(time.RFC3339, f.from)
+	if err != nil {
+		return at, usagef("--from %q: use start, end, an offset, a time such as 2026-01-31T12:00:00Z, or a duration ago such as -1h30m", f.from)
+	}
+	return at, nil
 }
 
 func (f *consumeFlags) print(out *bufio.Writer, tp client.TopicPartition, r *client.Records) error {
 	if f.output == "json" {
-		line, err := json.Marshal(jsonRecord(tp, r))
+		rec, err := jsonRecord(tp, r)
+		if err != nil {
+			return err
+		}
+		line, err := json.Marshal(rec)
 		if err != nil {
 			return err
 		}
@@ -311,24 +379,4 @@ func (f *consumeFlags) print(out *bufio.Writer, tp client.TopicPartition, r *cli
 	}
 	out.Write(r.Value)
 	return out.WriteByte('\n')
-}
-
-func jsonRecord(tp client.TopicPartition, r *client.Records) consumed {
-	c := consumed{Topic: tp.Topic, Partition: tp.Partition, Offset: r.Offset,
-		Timestamp: time.UnixMilli(r.Timestamp).UTC().Format("2006-01-02T15:04:05.000Z07:00")}
-	c.Base64 = !utf8.Valid(r.Key) || !utf8.Valid(r.Value)
-	c.Key, c.Value = text(r.Key, c.Base64), text(r.Value, c.Base64)
-	return c
-}
-
-func text(b []byte, base64 bool) *string {
-	if b == nil {
-		return nil
-	}
-	s := string(b)
-	if base64 {
-		quoted, _ := json.Marshal(b)
-		s = strings.Trim(string(quoted), `"`)
-	}
-	return &s
 }

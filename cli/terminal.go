@@ -38,6 +38,11 @@ func (t *terminal) width() int {
 	if !ok {
 		return 0
 	}
+	return columns(f)
+}
+
+// columns is how wide the terminal is that f is; 0 if it is none.
+func columns(f *os.File) int {
 	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
 		return 0

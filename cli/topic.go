@@ -221,17 +221,18 @@ func (a *app) topicDelete() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "delete TOPIC...",
 		Short: "Delete topics and everything in them",
-		Args:  cobra.ArbitraryArgs,
+		Args:  someArgs("a topic's name"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usagef("topic delete needs a topic's name")
-			}
 			return a.withClient(c, &r, func(ctx context.Context, cl *client.Client) error {
-				if err := cl.DeleteTopics(ctx, args...); err != nil {
-					return err
+				var errs []error
+				for _, topic := range args {
+					if err := cl.DeleteTopics(ctx, topic); err != nil {
+						errs = append(errs, err)
+						continue
+					}
+					fmt.Fprintf(c.OutOrStdout(), "deleted %s\n", topic)
 				}
-				_, err := fmt.Fprintf(c.OutOrStdout(), "deleted %s\n", strings.Join(args, ", "))
-				return err
+				return errors.Join(errs...)
 			})
 		},
 	}

@@ -24,10 +24,11 @@ func (a *app) logVerify() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify DATA-DIR",
 		Short: "Read all data of a stopped node and check it",
-		Long: "Reads every record batch and every index of a data directory, with checksums, and says what is damaged, where, " +
-			"and what to do. It changes nothing, and needs the directory for itself: stop the node first. " +
-			"The exit status is 1 if anything is damaged. The metadata log (topics, users, rights) is not read: " +
-			"it is checked by each start, which refuses one that is damaged.",
+		Long: `Reads every record batch and every index of a data directory, with checksums, and
+says what is damaged, where, and what to do. It changes nothing, and needs the directory
+for itself: stop the node first. The exit status is 1 if anything is damaged. The
+metadata log (topics, users, rights) is not read: it is checked by each start, which
+refuses one that is damaged.`,
 		Args: exactArgs("a data directory"),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := log.Verify(c.Context(), logDir(args[0]))
