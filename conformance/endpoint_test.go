@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"crypto/x509"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,4 +71,16 @@ func (e endpoint) env() []string {
 		return []string{"BROKER=" + e.broker}
 	}
 	return []string{"BROKER=" + e.broker, "SASL_MECHANISM=" + e.mechanism, "SSL_CA=" + e.ca, "SASL_USER=" + user, "SASL_PASSWORD=" + password}
+}
+
+// roots trust the authority of the node's certificate.
+func (e endpoint) roots(t *testing.T) *x509.CertPool {
+	t.Helper()
+	ca, err := os.ReadFile(e.ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	return roots
 }

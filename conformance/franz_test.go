@@ -3,10 +3,8 @@ package conformance
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -54,13 +52,7 @@ func (e endpoint) security(t *testing.T, user, password string) []kgo.Opt {
 	if e.mechanism == "" {
 		return opts
 	}
-	ca, err := os.ReadFile(e.ca)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(ca)
-	return append(opts, kgo.DialTLSConfig(&tls.Config{RootCAs: roots}), kgo.SASL(scram.Auth{User: user, Pass: password}.AsSha512Mechanism()))
+	return append(opts, kgo.DialTLSConfig(&tls.Config{RootCAs: e.roots(t)}), kgo.SASL(scram.Auth{User: user, Pass: password}.AsSha512Mechanism()))
 }
 
 func (s *franz) client(t *testing.T, opts ...kgo.Opt) *kgo.Client {

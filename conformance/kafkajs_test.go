@@ -16,12 +16,13 @@ import (
 // are not ours, so they live beside the repository.
 const tutorial = "../../shared/data/kafkajs-tutorial"
 
-// installKafkajs returns a folder with the client and copies of the programs.
-func installKafkajs(t *testing.T, programs ...string) string {
+// installNode returns a folder with a client for Node, as the package.json in the folder of
+// its name says, and copies of the programs.
+func installNode(t *testing.T, client string, programs ...string) string {
 	t.Helper()
 	need(t, "node")
 	npm := need(t, "npm")
-	return installed(t, "kafkajs", append(programs, "kafkajs/package.json"),
+	return installed(t, client, append(programs, client+"/package.json"),
 		[]string{npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"})
 }
 
@@ -39,7 +40,7 @@ func TestKafkajsTutorial(t *testing.T) {
 	if _, err := os.Stat(tutorial); err != nil {
 		t.Skipf("the tutorial's programs are not here: %v", err)
 	}
-	dir := installKafkajs(t, tutorial+"/producer.js", tutorial+"/consumer.js")
+	dir := installNode(t, "kafkajs", tutorial+"/producer.js", tutorial+"/consumer.js")
 	broker := plain(t).broker
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -79,6 +80,6 @@ func awaitLine(r io.Reader, word string) string {
 }
 
 func TestKafkajsScenario(t *testing.T) {
-	dir := installKafkajs(t, "kafkajs/scenario.js")
+	dir := installNode(t, "kafkajs", "kafkajs/scenario.js")
 	overEach(t, func(t *testing.T, at endpoint) { runSteps(t, at, dir, "node", "scenario.js") })
 }
