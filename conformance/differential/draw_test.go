@@ -13,6 +13,9 @@ type op struct {
 	run  func(context.Context, *side) string
 }
 
+// groups are those that requests name. Transactions commit offsets for the last one only,
+// which is never deleted: kfake keeps what a transaction holds when its group is deleted,
+// and Kafka does not.
 var groups = []string{"g0", "g1", "g2"}
 
 // drawer has the values from which requests are made: few, so that they meet.
@@ -23,6 +26,7 @@ func (d drawer) partition() int32 { return int32(d.IntN(3)) }
 func (d drawer) offset() int64    { return int64(d.IntN(16)) - 1 }
 func (d drawer) generation() int  { return d.IntN(len(generations)) }
 func (d drawer) group() string    { return groups[d.IntN(len(groups))] }
+func (d drawer) deleted() string  { return groups[d.IntN(len(groups)-1)] }
 func (d drawer) txn() string      { return fmt.Sprintf("x%d", d.IntN(2)) }
 func (d drawer) timestamp() int64 { return 1_700_000_000_000 + int64(d.IntN(8)) }
 func (d drawer) rarely() bool     { return d.IntN(12) == 0 }

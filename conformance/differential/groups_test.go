@@ -169,7 +169,7 @@ func leave(d drawer) op {
 }
 
 func deleteGroup(d drawer) op {
-	group := d.group()
+	group := d.deleted()
 	return op{"deletegroup " + group, func(ctx context.Context, s *side) string {
 		req := kmsg.NewPtrDeleteGroupsRequest()
 		req.Groups = []string{group}
@@ -197,7 +197,7 @@ func (s *side) keep(ctx context.Context, group string) {
 }
 
 func deleteOffsets(d drawer) op {
-	group, topic, partition := d.group(), d.topic(), d.partition()
+	group, topic, partition := d.deleted(), d.topic(), d.partition()
 	return op{fmt.Sprintf("deleteoffset %s %s/%d", group, topic, partition), func(ctx context.Context, s *side) string {
 		req := kmsg.NewPtrOffsetDeleteRequest()
 		req.Group = group

@@ -49,7 +49,7 @@ func produceInTransaction(d drawer) op {
 }
 
 func commitInTransaction(d drawer) op {
-	txn, group, topic, partition, offset := d.txn(), d.group(), d.topic(), d.partition(), int64(d.IntN(10))
+	txn, group, topic, partition, offset := d.txn(), groups[len(groups)-1], d.topic(), d.partition(), int64(d.IntN(10))
 	return op{fmt.Sprintf("txncommit %s %s %s/%d=%d", txn, group, topic, partition, offset), func(ctx context.Context, s *side) string {
 		p := s.producer(txn)
 		if p.id < 0 {
