@@ -113,6 +113,7 @@ func (n *nodeFlags) options(dir string, logger *slog.Logger) (millog.Options, er
 		Authorize: n.authorize, SuperUsers: superUsers, AllowIfNoACL: n.allowIfNoACL,
 		CompactionBytesPerSecond: n.compaction, OffsetsRetention: n.offsets, NoAutoCreate: n.noAutoCreate, DefaultPartitions: n.partitions,
 		MaxConnections: n.limits.connections, MaxConnectionsPerAddress: n.limits.perAddress, MaxConnectionsOfAddress: n.limits.ofAddress,
+		MaxConnectionsUnauthenticated: n.limits.unauthenticated,
 	}
 	return o, n.settings.apply(&o)
 }

@@ -31,8 +31,12 @@ var (
 	connectionsFailed = families.New(metrics.Counter, "millrace_connections_failed_total",
 		"Connections that ended by a fault: bytes that are no request, limits, a peer that stopped in the middle.", "listener")
 	connectionsRefused = families.New(metrics.Counter, "millrace_connections_refused_total",
-		"Connections that were closed unserved: too many in all (total), too many of one address (address), or more often than the quota of the address allows (rate).",
+		"Connections that were closed unserved: too many in all (total), too many of one address (address), too many that had not authenticated (unauthenticated), or more often than the quota of the address allows (rate).",
 		"listener", "reason")
+	connectionsUnauthenticated = families.New(metrics.Gauge, "millrace_connections_unauthenticated",
+		"Connections that have not done yet what their listener demands: a TLS handshake or an authentication.", "listener")
+	connectionsGaveWay = families.New(metrics.Counter, "millrace_connections_gave_way_total",
+		"Connections that were closed before they had authenticated, to make room for others.", "listener")
 
 	memoryUsed = families.New(metrics.Gauge, "millrace_request_memory_bytes",
 		"What requests hold of a memory that they share: request (frames), decode (what they decode to, and answers), response (fetched records).", "budget")
@@ -82,10 +86,12 @@ func collectRequests(e metrics.Emitter, s broker.Stats) {
 		e.Value(connectionsOpen, float64(l.Open), labels)
 		e.Value(connectionsAccepted, float64(l.Accepted), labels)
 		e.Value(connectionsFailed, float64(l.Failed), labels)
+		e.Value(connectionsUnauthenticated, float64(l.Strangers), labels)
+		e.Value(connectionsGaveWay, float64(l.GaveWay), labels)
 		for _, r := range []struct {
 			reason string
 			count  int64
-		}{{"total", l.TooMany}, {"address", l.TooManyOfAddress}, {"rate", l.TooOften}} {
+		}{{"total", l.TooMany}, {"address", l.TooManyOfAddress}, {"unauthenticated", l.TooManyStrangers}, {"rate", l.TooOften}} {
 			e.Value(connectionsRefused, float64(r.count), metrics.Label("listener", l.Name, "reason", r.reason))
 		}
 	}

@@ -141,7 +141,7 @@ func (n *Node) openBroker() error {
 func (n *Node) limits() broker.Limits {
 	l := broker.Limits{Arrival: n.opts.arrival, Idle: n.opts.MaxIdle,
 		Connections: n.opts.MaxConnections, ConnectionsPerAddress: n.opts.MaxConnectionsPerAddress,
-		ConnectionsOfAddress: map[string]int{},
+		ConnectionsOfAddress: map[string]int{}, Strangers: n.opts.MaxConnectionsUnauthenticated,
 	}
 	for ip, bound := range n.opts.MaxConnectionsOfAddress {
 		l.ConnectionsOfAddress[netip.MustParseAddr(ip).Unmap().String()] = bound // validated

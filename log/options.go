@@ -93,6 +93,10 @@ type Options struct {
 	MaxConnectionsOfAddress map[string]int
 	// MaxIdle closes a connection that has asked nothing for so long; 0 means 10 min.
 	MaxIdle time.Duration
+	// MaxConnectionsUnauthenticated bounds the connections that have not done yet what
+	// their listener demands, a TLS handshake or an authentication; 0 means an eighth of
+	// MaxConnections, at least 64 and at most 1024, but never more than half of them.
+	MaxConnectionsUnauthenticated int
 	// Advertised is ListenerOptions.Advertised of what Listen and Serve listen on.
 	Advertised string
 	// OffsetsRetention is how long committed offsets are kept that nobody uses, by
@@ -187,9 +191,9 @@ func (o *Options) validate() error {
 	if o.DefaultPartitions < 0 {
 		fault("DefaultPartitions is %d: a topic has at least one", o.DefaultPartitions)
 	}
-	if o.MaxPartitions < 0 || o.MaxConnections < 0 || o.MaxConnectionsPerAddress < 0 {
-		fault("MaxPartitions is %d, MaxConnections %d, MaxConnectionsPerAddress %d: none can be negative",
-			o.MaxPartitions, o.MaxConnections, o.MaxConnectionsPerAddress)
+	if o.MaxPartitions < 0 || o.MaxConnections < 0 || o.MaxConnectionsPerAddress < 0 || o.MaxConnectionsUnauthenticated < 0 {
+		fault("MaxPartitions is %d, MaxConnections %d, MaxConnectionsPerAddress %d, MaxConnectionsUnauthenticated %d: none can be negative",
+			o.MaxPartitions, o.MaxConnections, o.MaxConnectionsPerAddress, o.MaxConnectionsUnauthenticated)
 	}
 	for _, ip := range slices.Sorted(maps.Keys(o.MaxConnectionsOfAddress)) {
 		if _, err := netip.ParseAddr(ip); err != nil || o.MaxConnectionsOfAddress[ip] < 0 {

@@ -68,8 +68,9 @@ type Broker struct {
 	arrivalDecodeMemory *memory // of what those decode to; likewise
 	decodeMemory        *memory // of what they decode to; who holds it never waits for requestMemory
 	responseMemory      *memory // of records on their way out; likewise for both
-	connections         gate
-	addresses           addresses
+	connections         gate    // goroutines of connections
+	places              places
+	crowding            crowding
 	requests            gate // those of this process
 	reported            quiet
 	denied              quiet // lines about denied access
@@ -99,6 +100,7 @@ func New(o Options) *Broker {
 		responseMemory:      newMemory(o.Limits.ResponseBytes),
 		stats:               newStats(registered),
 	}
+	b.places.limits = &b.opts.Limits
 	b.sasl = sasl.NewServer(b.credential, b.decoySecret())
 	b.open, b.stopOpen = context.WithCancel(context.Background())
 	b.flushing, b.stopFlushing = context.WithCancel(context.Background())
@@ -109,32 +111,6 @@ func New(o Options) *Broker {
 func (b *Broker) level() int16 { return max(b.image().Feature(meta.FeatureVersion), 1) }
 
 func (b *Broker) image() *meta.Image { return b.opts.Meta.Image() }
-
-// Serve accepts connections on l until l is closed, which Drain does too.
-func (b *Broker) Serve(l net.Listener, how *Listener) error {
-	defer context.AfterFunc(b.open, func() { _ = l.Close() })()
-	for pause := time.Duration(0); ; {
-		nc, err := l.Accept()
-		switch {
-		case err == nil:
-			pause = 0
-		case b.open.Err() != nil || errors.Is(err, net.ErrClosed):
-			return nil
-		case isTemporary(err):
-			// Out of file descriptors, most likely: wait for connections to end.
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			b.opts.Logger.Warn("accept a connection", "listener", how.Name, "error", err, "retry_in", pause)
-			select {
-			case <-time.After(pause):
-			case <-b.open.Done():
-			}
-			continue
-		default:
-			return err
-		}
-		b.admit(nc, how)
-	}
-}
 
 // Drain stops reading: requests that were read are still answered, those that
 // wait for something to happen at once. When ctx ends before all is answered, the
@@ -168,12 +144,6 @@ func (b *Broker) report(caller *Caller, err error) {
 		return
 	}
 	b.opts.Logger.Warn("connection closed", args...)
-}
-
-// isTemporary tells whether a later accept may succeed.
-func isTemporary(err error) bool {
-	var t interface{ Temporary() bool }
-	return errors.As(err, &t) && t.Temporary()
 }
 
 func host(a net.Addr) string {

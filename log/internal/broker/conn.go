@@ -50,8 +50,10 @@ import (
 type conn struct {
 	b         *Broker
 	how       *Listener
-	nc        net.Conn
-	encrypted bool // nc is a TLS connection
+	raw       net.Conn // as it was accepted
+	nc        net.Conn // raw, or TLS over it
+	encrypted bool     // it is TLS
+	place     *place
 	caller    atomic.Pointer[Caller]
 	counts    *listenerStats
 
@@ -92,34 +94,40 @@ type reply struct {
 	progress    *loginProgress // for the reader when this has left; nil if it does not ask
 }
 
-// serveConn serves one connection until the peer closes it, breaks a rule or the
-// broker drains. It closes nc.
-func (b *Broker) serveConn(nc net.Conn, caller Caller, how *Listener) {
+// newConn is a connection that was accepted. It is either served or cut.
+func (b *Broker) newConn(nc net.Conn, how *Listener) *conn {
+	caller := Caller{Principal: anonymous, Host: host(nc.RemoteAddr()), Listener: how.Name, Reached: how.reached(nc)}
+	limits := &b.opts.Limits
 	c := &conn{
-		b: b, how: how, nc: nc, counts: b.stats.listener(caller.Listener), pace: newPace(),
-		requests: make(chan frame, b.opts.Limits.Pipelined), replies: make(chan reply, b.opts.Limits.Pipelined),
-		progress: make(chan loginProgress, 1), arriveBy: time.Now().Add(b.opts.Limits.Arrival),
+		b: b, how: how, raw: nc, nc: nc, counts: b.stats.listener(how.Name), pace: newPace(),
+		requests: make(chan frame, limits.Pipelined), replies: make(chan reply, limits.Pipelined),
+		progress: make(chan loginProgress, 1), arriveBy: time.Now().Add(limits.Arrival),
 	}
 	c.caller.Store(&caller)
+	c.place = &place{host: caller.Host, near: neighbourhood(caller.Host), counts: c.counts, shove: c.cut, stranger: how.demands()}
 	c.handling, c.stopHandling = context.WithCancel(b.open)
 	c.replying, c.stopReplying = context.WithCancel(b.flushing)
-	c.serve()
+	return c
 }
 
+// serve serves the connection until the peer closes it, breaks a rule or the broker
+// drains, and closes it.
 func (c *conn) serve() {
 	defer c.stopReplying()
 	defer c.stopHandling()
-	nc := c.nc // secure puts TLS around it
 	// A closing node stops reading here; what was read is still answered.
-	defer context.AfterFunc(c.b.open, func() { _ = nc.SetReadDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(c.b.open, func() { _ = c.raw.SetReadDeadline(time.Unix(1, 0)) })()
 	// A node that waits no longer cuts the connection.
-	defer context.AfterFunc(c.b.flushing, func() { _ = nc.Close() })()
+	defer context.AfterFunc(c.b.flushing, c.cut)()
 
 	if err := c.secure(); err != nil {
 		c.fail(err)
 		return
 	}
 	login := c.b.newLogin(c.how)
+	if login == nil {
+		c.b.places.settle(c.place)
+	}
 	r := reader{conn: c, stranger: login != nil}
 	w := worker{conn: c, login: login, arrived: login == nil}
 	var wg sync.WaitGroup
@@ -128,6 +136,13 @@ func (c *conn) serve() {
 	r.read()
 	wg.Wait()
 	_ = c.nc.Close()
+}
+
+// cut ends the connection at once and says nothing of it. Any goroutine may call it.
+func (c *conn) cut() {
+	c.stopHandling()
+	c.stopReplying()
+	_ = c.raw.Close()
 }
 
 // fail closes the connection because of err, once.

@@ -30,6 +30,9 @@ func (r *reader) read() {
 			}
 			return // what was read is still handled
 		}
+		if r.stranger {
+			r.place.clientsTurn(false)
+		}
 		select {
 		case r.requests <- f:
 		case <-r.replying.Done():
@@ -49,6 +52,7 @@ func (r *reader) awaitLogin() bool {
 	select {
 	case p := <-r.progress:
 		r.stranger, r.rawNext = !p.inside, p.raw
+		r.place.clientsTurn(true)
 		return true
 	case <-r.handling.Done():
 		return false
@@ -98,10 +102,15 @@ func (r *reader) readPrefix() (prefix, error) {
 }
 
 // reserve pays for a frame. A stranger pays from another budget, and does not wait
-// for longer than there is time to come in.
+// for longer than there is time to come in. What is small is free: there are only so
+// many strangers, and those who announce large tokens and do not send them must not
+// keep the others waiting.
 func (r *reader) reserve(size int) (loan, error) {
-	if !r.stranger {
+	switch {
+	case !r.stranger:
 		return r.b.requestMemory.take(r.handling, int64(size))
+	case size <= freeForStrangers:
+		return loan{}, nil
 	}
 	ctx, cancel := context.WithDeadlineCause(r.handling, r.arriveBy, errArrival)
 	defer cancel()
@@ -111,6 +120,10 @@ func (r *reader) reserve(size int) (loan, error) {
 	}
 	return l, err
 }
+
+// freeForStrangers is more than any mechanism's token of an honest client, and more
+// than that decodes to.
+const freeForStrangers = 4 << 10
 
 const chunkBytes = 256 << 10
 

@@ -105,12 +105,7 @@ func (w *worker) decodeAndHandle(ctx context.Context, f frame, call *call) (answ
 		return answer{}, err
 	}
 	call.caller.ClientID = walked.clientID
-	// A peer that is gone may have sent a Produce without acknowledgement before.
-	memory, waiting := w.b.decodeMemory, w.replying
-	if !w.arrived {
-		memory, waiting = w.b.arrivalDecodeMemory, ctx
-	}
-	l, err := memory.take(waiting, w.b.handlers[f.key].price(walked.weight))
+	l, err := w.reserve(ctx, w.b.handlers[f.key].price(walked.weight))
 	if err != nil {
 		return answer{}, fmt.Errorf("reserve memory to decode and answer: %w", err)
 	}
@@ -120,4 +115,16 @@ func (w *worker) decodeAndHandle(ctx context.Context, f frame, call *call) (answ
 		return answer{}, err
 	}
 	return call.handle(ctx, req)
+}
+
+// reserve pays for a request and its answer, a stranger's as its frame was paid for.
+func (w *worker) reserve(ctx context.Context, size int64) (loan, error) {
+	switch {
+	case w.arrived:
+		// A peer that is gone may have sent a Produce without acknowledgement before.
+		return w.b.decodeMemory.take(w.replying, size)
+	case size <= freeForStrangers:
+		return loan{}, nil
+	}
+	return w.b.arrivalDecodeMemory.take(ctx, size)
 }

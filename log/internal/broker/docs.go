@@ -92,6 +92,7 @@ func docsLimits() string {
 		{"unknown tagged fields of a request", fmt.Sprintf("%d, with %s", maxUnknownTags, size(maxUnknownTagBytes))},
 		{"requests of a connection read ahead or waiting for their answer", fmt.Sprint(l.Pipelined)},
 		{"connections", fmt.Sprint(l.Connections)},
+		{"connections that have not authenticated", fmt.Sprint(l.Strangers)},
 		{"silence before a connection is closed", l.Idle.String()},
 		{"arrival of a request, departure of a response", l.FrameTime.String()},
 		{"arrival of each " + size(chunkBytes) + " of a request", l.ChunkTime.String()},

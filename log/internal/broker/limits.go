@@ -1,6 +1,13 @@
 package broker
 
-import "time"
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Limits bounds what connections may make the broker hold. The zero value of a
 // field means its default.
@@ -34,6 +41,10 @@ type Limits struct {
 	// ConnectionsOfAddress are the bounds of addresses that have another one, by their
 	// IP; 0 is none.
 	ConnectionsOfAddress map[string]int
+	// Strangers bounds the connections whose client has not done yet what its listener
+	// demands before it is let in; 0 means an eighth of Connections, at least 64 and at
+	// most 1024, but never more than half of them. The others are for who is inside.
+	Strangers int
 	// Idle closes a connection that has asked nothing for so long; 0 means 10 min.
 	Idle time.Duration
 	// Arrival is the time in which a client must have done its TLS handshake and its
@@ -62,6 +73,7 @@ func (l *Limits) setDefaults() {
 	setDefault(&l.FetchBytes, 16<<20)
 	setDefault(&l.Pipelined, 64)
 	setDefault(&l.Connections, 4096)
+	setDefault(&l.Strangers, max(min(max(l.Connections/8, 64), 1024, l.Connections/2), 1))
 	setDefault(&l.Idle, 10*time.Minute)
 	setDefault(&l.Arrival, 15*time.Second)
 	setDefault(&l.ArrivalBytes, 8<<20)
@@ -74,4 +86,28 @@ func setDefault[T int | int64 | time.Duration](v *T, def T) {
 	if *v == 0 {
 		*v = def
 	}
+}
+
+// perAddress is how many connections a host may have. Without a limit that was given,
+// the clients of this machine, which all come from one address, may have them all.
+func (l *Limits) perAddress(host string) int {
+	if n, ok := l.ConnectionsOfAddress[host]; ok {
+		return n
+	}
+	if l.ConnectionsPerAddress > 0 {
+		return l.ConnectionsPerAddress
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().IsLoopback() {
+		return 0
+	}
+	return max(l.Connections/4, 1)
+}
+
+// overrides are the bounds of single addresses as Kafka writes them.
+func (l *Limits) overrides() string {
+	var parts []string
+	for _, ip := range slices.Sorted(maps.Keys(l.ConnectionsOfAddress)) {
+		parts = append(parts, fmt.Sprintf("%s:%d", ip, l.ConnectionsOfAddress[ip]))
+	}
+	return strings.Join(parts, ",")
 }

@@ -39,14 +39,16 @@ type Listener struct {
 // anonymous is who has not authenticated.
 const anonymous = "User:ANONYMOUS"
 
+// demands reports whether a client has to do something before it is let in.
+func (l *Listener) demands() bool { return l.TLS != nil || len(l.Mechanisms) > 0 }
+
 // secure does the TLS handshake, if the listener has one, and learns from it who the
 // client is.
 func (c *conn) secure() error {
 	if c.how.TLS == nil {
 		return nil
 	}
-	raw := c.nc
-	t := tls.Server(raw, c.how.TLS())
+	t := tls.Server(c.raw, c.how.TLS())
 	ctx, cancel := context.WithDeadline(c.handling, c.arriveBy)
 	defer cancel()
 	if err := t.HandshakeContext(ctx); err != nil {

@@ -39,6 +39,8 @@ type listenerStats struct {
 	open                                atomic.Int64
 	accepted, failed                    atomic.Int64
 	tooMany, tooManyOfAddress, tooOften atomic.Int64
+	strangers                           atomic.Int64
+	gaveWay, tooManyStrangers           atomic.Int64
 }
 
 func newStats(handlers map[int16]*handler) *stats {
@@ -139,6 +141,10 @@ type ListenerStats struct {
 	// TooMany, TooManyOfAddress and TooOften were closed unserved: beyond the number
 	// of connections of the node or of the address, or beyond the address's quota.
 	TooMany, TooManyOfAddress, TooOften int64
+	// Strangers is how many of the open connections have not come in yet. GaveWay were
+	// closed before they had, to make room for others, and TooManyStrangers unserved,
+	// because nobody gave way to them.
+	Strangers, GaveWay, TooManyStrangers int64
 }
 
 // Budget is a memory that requests share.
@@ -164,6 +170,7 @@ func (b *Broker) Stats() Stats {
 		s.Listeners = append(s.Listeners, ListenerStats{
 			Name: name, Open: l.open.Load(), Accepted: l.accepted.Load(), Failed: l.failed.Load(),
 			TooMany: l.tooMany.Load(), TooManyOfAddress: l.tooManyOfAddress.Load(), TooOften: l.tooOften.Load(),
+			Strangers: l.strangers.Load(), GaveWay: l.gaveWay.Load(), TooManyStrangers: l.tooManyStrangers.Load(),
 		})
 	}
 	s.Budgets = []Budget{b.requestMemory.budget("request"), b.decodeMemory.budget("decode"), b.responseMemory.budget("response")}

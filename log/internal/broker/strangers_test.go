@@ -38,6 +38,23 @@ func TestStrangersDecodeOnTheirOwn(t *testing.T) {
 	all.release()
 }
 
+// TestLargeTokensKeepNobodyWaiting: a hundred strangers who announced a token of 64 KiB
+// each held all of the memory for tokens, in turns, and a user who came waited behind
+// them until his time was over.
+func TestLargeTokensKeepNobodyWaiting(t *testing.T) {
+	b, _ := testBroker(t, Limits{})
+	for _, m := range []*memory{b.arrivalMemory, b.arrivalDecodeMemory} {
+		all, err := m.take(t.Context(), b.opts.Limits.ArrivalBytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer all.release()
+	}
+	if code := logIn(dial(t, doors(t, b, plainOnly)), "anna", "anna"); code != 0 {
+		t.Errorf("error %d", code)
+	}
+}
+
 // TestStrangersHoldOneAnswer: what a stranger has asked is paid back before it takes the
 // answer, which it may do as slowly as it likes.
 func TestStrangersHoldOneAnswer(t *testing.T) {
@@ -47,7 +64,7 @@ func TestStrangersHoldOneAnswer(t *testing.T) {
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		b.serveConn(server, Caller{}, plainOnly)
+		b.newConn(server, plainOnly).serve()
 	}()
 	w := &wire{t, client}
 	req := kmsg.NewPtrApiVersionsRequest()

@@ -72,7 +72,7 @@ func TestThrottledConnectionsAreMuted(t *testing.T) {
 			served := make(chan struct{})
 			go func() {
 				defer close(served)
-				b.serveConn(server, Caller{Principal: anonymous, Listener: "TEST"}, &Listener{Name: "TEST"})
+				b.newConn(server, &Listener{Name: "TEST"}).serve()
 			}()
 			w := &wire{t, client}
 			began := time.Now()
@@ -128,7 +128,7 @@ func TestThrottledClientsHoldLittle(t *testing.T) {
 		served := make(chan struct{})
 		go func() {
 			defer close(served)
-			b.serveConn(server, Caller{Principal: anonymous, Listener: "TEST"}, &Listener{Name: "TEST"})
+			b.newConn(server, &Listener{Name: "TEST"}).serve()
 		}()
 		w := &wire{t, client}
 		go func() { _, _ = io.Copy(io.Discard, w) }()
