@@ -11,17 +11,20 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/log/client"
 )
 
-const configResources = `RESOURCE is topic/NAME, broker/ID, or broker for the defaults of all brokers.`
+const configResources = `RESOURCE is topic/NAME, group/NAME, broker/ID, or broker for the defaults of all brokers.`
 
 func (a *app) configCommand() *cobra.Command {
-	return parentCommand("config", "Show and change the settings of topics and brokers", a.configList(), a.configSet(), a.configUnset())
+	return parentCommand("config", "Show and change the settings of topics, groups and brokers", a.configList(), a.configSet(), a.configUnset())
 }
 
 // resource is what has configs.
 type resource struct {
 	topic  string
+	group  string
 	broker []int32 // none: the defaults of all
 }
 
@@ -30,6 +33,8 @@ func parseResource(s string) (resource, error) {
 	switch {
 	case kind == "topic" && name != "":
 		return resource{topic: name}, nil
+	case kind == "group" && name != "":
+		return resource{group: name}, nil
 	case kind == "broker" && !named:
 		return resource{}, nil
 	case kind == "broker":
@@ -37,7 +42,7 @@ func parseResource(s string) (resource, error) {
 			return resource{broker: []int32{int32(id)}}, nil
 		}
 	}
-	return resource{}, usagef("%q is not a resource: write topic/NAME, broker/ID or broker", s)
+	return resource{}, usagef("%q is not a resource: write topic/NAME, group/NAME, broker/ID or broker", s)
 }
 
 // configInfo is one setting.
@@ -63,8 +68,8 @@ func (a *app) configList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withAdmin(c, &r, func(ctx context.Context, adm *kadm.Client) error {
-				infos, err := res.configs(ctx, adm)
+			return a.withConnection(c, &r, func(ctx context.Context, conn *client.Connection) error {
+				infos, err := res.configs(ctx, conn)
 				if err != nil {
 					return fmt.Errorf("%s: %w", args[0], err)
 				}
@@ -96,13 +101,16 @@ func (a *app) configList() *cobra.Command {
 	return c
 }
 
-func (res resource) configs(ctx context.Context, adm *kadm.Client) ([]configInfo, error) {
+func (res resource) configs(ctx context.Context, conn *client.Connection) ([]configInfo, error) {
 	var all kadm.ResourceConfigs
 	var err error
-	if res.topic != "" {
-		all, err = adm.DescribeTopicConfigs(ctx, res.topic)
-	} else {
-		all, err = adm.DescribeBrokerConfigs(ctx, res.broker...)
+	switch {
+	case res.topic != "":
+		all, err = conn.Admin().DescribeTopicConfigs(ctx, res.topic)
+	case res.group != "":
+		all, err = describeGroupConfigs(ctx, conn, res.group)
+	default:
+		all, err = conn.Admin().DescribeBrokerConfigs(ctx, res.broker...)
 	}
 	if err != nil {
 		return nil, err
@@ -131,6 +139,8 @@ func sourceName(s kmsg.ConfigSource) string {
 	switch s {
 	case kmsg.ConfigSourceDynamicTopicConfig:
 		return "dynamic topic"
+	case kmsg.ConfigSourceGroupConfig:
+		return "dynamic group"
 	case kmsg.ConfigSourceDynamicBrokerConfig:
 		return "dynamic broker"
 	case kmsg.ConfigSourceDynamicDefaultBrokerConfig:
@@ -147,11 +157,12 @@ func (a *app) configSet() *cobra.Command {
 	var r remote
 	var dryRun bool
 	c := &cobra.Command{
-		Use:     "set RESOURCE KEY=VALUE...",
-		Short:   "Change settings",
-		Long:    "Change settings.\n\n" + configResources,
-		Example: "  millrace config set topic/orders retention.ms=3600000 cleanup.policy=compact,delete",
-		Args:    someArgs("a resource, like topic/NAME"),
+		Use:   "set RESOURCE KEY=VALUE...",
+		Short: "Change settings",
+		Long:  "Change settings.\n\n" + configResources,
+		Example: "  millrace config set topic/orders retention.ms=3600000 cleanup.policy=compact,delete\n" +
+			"  millrace config set group/shop consumer.session.timeout.ms=60000",
+		Args: someArgs("a resource, like topic/NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			var changes []kadm.AlterConfig
 			for _, kv := range args[1:] {
@@ -200,8 +211,8 @@ func (a *app) alterConfigs(c *cobra.Command, r *remote, name string, changes []k
 	if len(changes) == 0 {
 		return usagef("%s needs at least one setting", c.CommandPath())
 	}
-	return a.withAdmin(c, r, func(ctx context.Context, adm *kadm.Client) error {
-		responses, err := res.alter(ctx, adm, changes, dryRun)
+	return a.withConnection(c, r, func(ctx context.Context, conn *client.Connection) error {
+		responses, err := res.alter(ctx, conn, changes, dryRun)
 		if err != nil {
 			return err
 		}
@@ -222,8 +233,11 @@ func (a *app) alterConfigs(c *cobra.Command, r *remote, name string, changes []k
 	})
 }
 
-func (res resource) alter(ctx context.Context, adm *kadm.Client, changes []kadm.AlterConfig, dryRun bool) (kadm.AlterConfigsResponses, error) {
+func (res resource) alter(ctx context.Context, conn *client.Connection, changes []kadm.AlterConfig, dryRun bool) (kadm.AlterConfigsResponses, error) {
+	adm := conn.Admin()
 	switch {
+	case res.group != "":
+		return alterGroupConfigs(ctx, conn, res.group, changes, dryRun)
 	case res.topic != "" && dryRun:
 		return adm.ValidateAlterTopicConfigs(ctx, changes, res.topic)
 	case res.topic != "":
@@ -241,6 +255,13 @@ func (a *app) completeResource(r *remote) cobra.CompletionFunc {
 		names := []string{"broker"}
 		for _, t := range topics {
 			names = append(names, "topic/"+t)
+		}
+		if err != nil {
+			return names, err
+		}
+		groups, err := groupNames(ctx, adm)
+		for _, g := range groups {
+			names = append(names, "group/"+g)
 		}
 		return names, err
 	})
