@@ -222,7 +222,7 @@ func TestCleanLetsReadersFinish(t *testing.T) {
 	for i := range 3 {
 		writeKeys(t, l, 5, fmt.Sprint(i))
 	}
-	v, err := l.view(7, 10)
+	v, err := l.view(7, 10, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestCleanLetsReadersFinish(t *testing.T) {
 	if err != nil || h.BaseOffset != 7 || len(data) != 3*h.Size() {
 		t.Fatalf("%+v %v, %d bytes", h, err, len(data))
 	}
-	l.disk.handles.release(v.handle)
+	v.release()
 	if n := len(l.disk.handles.bySeg); n > 1 {
 		t.Fatalf("%d segments are open", n)
 	}

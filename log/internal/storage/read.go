@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/millrace/millrace/log/record"
 )
@@ -15,9 +16,10 @@ type view struct {
 	gen     int
 	swaps   int
 	handle  *handle
-	size    int64 // bytes of the segment that may be read
-	end     int64 // offset after them
-	suspect int64 // bytes below it are checked when they are read
+	own     handle // of the end, where no other is needed: not one of the cache's
+	size    int64  // bytes of the segment that may be read
+	end     int64  // offset after them
+	suspect int64  // bytes below it are checked when they are read
 	entries []offsetEntry
 }
 
@@ -35,14 +37,18 @@ func (l *Log) Read(offset int64, maxBytes int, upTo int64) ([]byte, error) {
 }
 
 func (l *Log) read(offset int64, maxBytes int, upTo int64) ([]byte, error) {
-	for {
-		v, err := l.view(offset, upTo)
+	for atEnd := true; ; {
+		v, err := l.view(offset, upTo, atEnd)
 		if v == nil {
 			return nil, err
 		}
 		data, next, err := v.read(offset, maxBytes, upTo)
-		l.disk.handles.release(v.handle)
+		v.release()
 		if err != nil {
+			if v.handle == &v.own && errors.Is(err, fs.ErrClosed) {
+				atEnd = false
+				continue
+			}
 			if err = v.explain(err); errors.Is(err, errMoved) {
 				continue
 			}
@@ -57,16 +63,21 @@ func (l *Log) read(offset int64, maxBytes int, upTo int64) ([]byte, error) {
 
 // view finds the segment of an offset; nil if nothing is to be read there. If that
 // segment goes away while it is opened, it looks again.
-func (l *Log) view(offset, upTo int64) (*view, error) {
+//
+// Most readers are at the end, and a consumer of a thousand partitions that opened a
+// file for each would do hardly anything else. So with atEnd the file that the log
+// appends to is read from, if it is open. Nobody waits for who reads it to close it:
+// then the reader gets fs.ErrClosed, and has to come again without atEnd.
+func (l *Log) view(offset, upTo int64, atEnd bool) (*view, error) {
 	for {
-		v, err := l.tryView(offset, upTo)
+		v, err := l.tryView(offset, upTo, atEnd)
 		if !errors.Is(err, errMoved) {
 			return v, err
 		}
 	}
 }
 
-func (l *Log) tryView(offset, upTo int64) (*view, error) {
+func (l *Log) tryView(offset, upTo int64, atEnd bool) (*view, error) {
 	l.mu.Lock()
 	err := l.usable()
 	start, end := l.start, l.end
@@ -77,6 +88,10 @@ func (l *Log) tryView(offset, upTo int64) (*view, error) {
 		v.size, v.end, v.suspect = s.size, s.end, s.size
 		if s == l.segments[len(l.segments)-1] {
 			v.suspect = s.fresh
+			if atEnd && l.active != nil {
+				v.own = handle{seg: s, file: l.active}
+				v.handle, v.entries = &v.own, s.index.offsets
+			}
 		}
 	}
 	l.mu.Unlock()
@@ -87,6 +102,8 @@ func (l *Log) tryView(offset, upTo int64) (*view, error) {
 		return nil, fmt.Errorf("%w: offset %d, the log has %d to %d", ErrOffsetOutOfRange, offset, start, end)
 	case s == nil || offset >= upTo:
 		return nil, nil
+	case v.handle != nil:
+		return v, nil
 	}
 	var x *segmentIndex
 	if v.handle, x, err = l.open(s); err != nil {
@@ -94,6 +111,13 @@ func (l *Log) tryView(offset, upTo int64) (*view, error) {
 	}
 	v.entries = x.offsets
 	return v, nil
+}
+
+// release ends a view.
+func (v *view) release() {
+	if v.handle != &v.own {
+		v.log.disk.handles.release(v.handle)
+	}
 }
 
 // open opens a segment that was one of the log's a moment ago, with its index. If it
@@ -179,6 +203,9 @@ func (v *view) read(offset int64, maxBytes int, upTo int64) (data []byte, next i
 		return nil, offset, nil
 	}
 	data = make([]byte, end-start)
+	if w.copy(data, start) {
+		return data, offset, v.verify(data, start)
+	}
 	if n, err := v.handle.file.ReadAt(data, start); n < len(data) {
 		return nil, 0, fmt.Errorf("read %s at %d: %w", v.handle.file.Name(), start, err)
 	}

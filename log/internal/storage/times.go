@@ -43,11 +43,11 @@ func (l *Log) segmentWithTime(from, timestampMs int64) (segment, bool) {
 // searchTime looks in one segment for the first record from an offset on that is
 // old enough.
 func (l *Log) searchTime(s segment, timestampMs, from, upTo int64) (at TimestampOffset, ok bool, err error) {
-	v, err := l.view(from, upTo)
+	v, err := l.view(from, upTo, false)
 	if v == nil {
 		return at, false, err
 	}
-	defer l.disk.handles.release(v.handle)
+	defer v.release()
 	x, err := l.indexOf(v.handle)
 	if err != nil {
 		return at, false, v.explain(err)
@@ -119,11 +119,11 @@ func (l *Log) findMaxTimestamp() (at TimestampOffset, ok bool, err error) {
 // maxTimestamp looks in the segment that has the highest timestamp.
 func (l *Log) maxTimestamp(base, start int64) (at TimestampOffset, ok bool, err error) {
 	from := max(base, start)
-	v, err := l.view(from, from+1)
+	v, err := l.view(from, from+1, false)
 	if v == nil {
 		return at, false, err
 	}
-	defer l.disk.handles.release(v.handle)
+	defer v.release()
 	x, err := l.indexOf(v.handle)
 	if err != nil {
 		return at, false, v.explain(err)

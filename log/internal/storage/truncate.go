@@ -108,11 +108,11 @@ func final(err error) error {
 
 // cutPosition finds the first batch that reaches to or above it.
 func (l *Log) cutPosition(to int64) (s *segment, pos, newEnd int64, err error) {
-	v, err := l.view(to, to+1)
+	v, err := l.view(to, to+1, false)
 	if v == nil {
 		return nil, 0, 0, err
 	}
-	defer l.disk.handles.release(v.handle)
+	defer v.release()
 	w := newWalker(v.handle.file, v.size)
 	defer w.done()
 	if pos, err = v.seek(w, to); err != nil {

@@ -15,12 +15,12 @@ func (l *Log) Verify(ctx context.Context) error {
 
 func (l *Log) verify(ctx context.Context) error {
 	for offset := l.LogStart(); ; {
-		v, err := l.view(offset, offset+1)
+		v, err := l.view(offset, offset+1, false)
 		if v == nil {
 			return err // the end
 		}
 		err = v.scan(ctx)
-		l.disk.handles.release(v.handle)
+		v.release()
 		if err != nil {
 			if err = v.explain(err); errors.Is(err, errMoved) {
 				continue

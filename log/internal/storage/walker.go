@@ -33,6 +33,16 @@ func (w *walker) done() {
 	}
 }
 
+// copy fills dst with the bytes at a position, if the window has them all.
+func (w *walker) copy(dst []byte, pos int64) bool {
+	at := pos - w.haveAt
+	if at < 0 || at+int64(len(dst)) > int64(len(w.have)) {
+		return false
+	}
+	copy(dst, w.have[at:])
+	return true
+}
+
 // header is that of the batch at a position.
 func (w *walker) header(pos int64) (record.Header, error) {
 	if pos < w.haveAt || pos+record.HeaderSize > w.haveAt+int64(len(w.have)) {
