@@ -77,7 +77,7 @@ func (a *app) run(ctx context.Context, g *dsl.Graph, f *runFlags) error {
 	}
 	p, err := engine.Open(engine.Options{
 		Graph: g, Cluster: cluster, StateDir: filepath.Join(f.data, "state", g.Name), Stdout: a.term,
-		Worker: f.worker, Parallelism: f.parallelism, Epoch: f.epoch, Logger: a.logger(),
+		Worker: f.worker, Principal: f.principal(), Parallelism: f.parallelism, Epoch: f.epoch, Logger: a.logger(),
 	})
 	if err != nil {
 		return errors.Join(err, closeLog())
@@ -106,6 +106,20 @@ func (f *runFlags) makeData(g *dsl.Graph) (discard func() error, err error) {
 	dir, err := os.MkdirTemp("", "millrace-"+g.Name+"-")
 	f.data = dir
 	return func() error { return os.RemoveAll(dir) }, err
+}
+
+// principal is whom the log takes the engine for; "" if only the brokers know whom its
+// certificate names.
+func (f *runFlags) principal() string {
+	switch s := &f.remote.security; {
+	case f.remote.brokers == "":
+		return millog.EnginePrincipal
+	case s.user != "":
+		return "User:" + s.user
+	case s.pair != (keyPair{}):
+		return ""
+	}
+	return "User:ANONYMOUS"
 }
 
 // openLog is the pipeline's cluster, what to say about it, and its end.

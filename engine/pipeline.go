@@ -34,6 +34,9 @@ type Options struct {
 	Dir string
 	// Worker names this worker among those of the pipeline; default "0".
 	Worker string
+	// Principal is whom the log takes this process for, "User:" and a name; only for
+	// messages about missing rights, "" if it is not known.
+	Principal string
 	// Parallelism is the number of tasks per keyed operator; default GOMAXPROCS.
 	Parallelism int
 	// AtLeastOnce gives up the transaction: a crash repeats what was written since

@@ -59,6 +59,13 @@ func (r *run) takeOver() error {
 		if errors.Is(err, client.ErrFenced) {
 			return r.displaced(err)
 		}
+		if errors.Is(err, client.ErrNotAuthorized) {
+			r.failures++
+			if err := r.denied(err); err != nil {
+				return err
+			}
+			continue
+		}
 		if !retriable(err) && !lostGroup(err) {
 			return fmt.Errorf("take over: %w", err)
 		}
@@ -234,6 +241,8 @@ func (r *run) afterFailure(err error) error {
 		}
 		r.owned = false
 		return nil
+	case errors.Is(err, client.ErrNotAuthorized):
+		return r.denied(err)
 	case errors.Is(err, client.ErrFenced):
 		// By the transaction's timeout, or by another worker; joining the group again
 		// tells which.
@@ -243,6 +252,16 @@ func (r *run) afterFailure(err error) error {
 		return r.pause(err)
 	}
 	return err
+}
+
+// denied decides about a refusal for want of rights. A pipeline that never had them
+// ends; from one that has run, an ACL may have been taken by mistake, so it waits.
+func (r *run) denied(err error) error {
+	err = r.p.explainDenial(r.ctx, err)
+	if r.p.commits.load() == 0 {
+		return err
+	}
+	return r.pause(err)
 }
 
 // displaced is the end of a worker whose place another process has taken.

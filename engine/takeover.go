@@ -14,7 +14,7 @@ import (
 // takeOver makes this worker the one that runs the pipeline and loads the last
 // committed epoch. The order matters:
 //
-//  1. topics, so that everything below exists;
+//  1. rights and topics, so that everything below exists and is allowed;
 //  2. the group: from here on an earlier worker's offset commits are fenced;
 //  3. the transactional id: its open transaction is ended, one way or the other;
 //  4. the group's offsets, waiting while any transaction that holds some is open;
@@ -26,6 +26,9 @@ func (p *Pipeline) takeOver(ctx context.Context) error {
 		return err
 	}
 	p.cluster = info.ID
+	if err := p.checkRights(ctx); err != nil {
+		return err
+	}
 	if err := p.ensureTopics(ctx); err != nil {
 		return err
 	}
@@ -100,7 +103,7 @@ func (p *Pipeline) joinGroup(ctx context.Context) error {
 	name := p.plan.graph.Name
 	if p.group == nil {
 		p.group = p.client.NewGroup(client.GroupOptions{
-			Group: name, Instance: name + "/" + p.options.Worker, Topics: []string{p.splitsTopic()},
+			Group: name, Instance: p.transactionalID(), Topics: []string{p.splitsTopic()},
 			SessionTimeout: p.options.SessionTimeout, Logger: p.logger,
 		})
 	}
@@ -130,8 +133,7 @@ func (p *Pipeline) openWriter(ctx context.Context) error {
 		if p.options.AtLeastOnce {
 			p.writer = plainWriter{p.client.NewProducer(o), p.client}
 		} else {
-			id := p.plan.graph.Name + "/" + p.options.Worker
-			p.writer = transaction{p.client.NewTxnProducer(client.TxnOptions{TransactionalID: id, ProducerOptions: o})}
+			p.writer = transaction{p.client.NewTxnProducer(client.TxnOptions{TransactionalID: p.transactionalID(), ProducerOptions: o})}
 		}
 	}
 	if err := p.writer.init(ctx); err != nil {
@@ -139,6 +141,10 @@ func (p *Pipeline) openWriter(ctx context.Context) error {
 	}
 	return nil
 }
+
+// transactionalID is also the worker's place in the group: who takes the one takes
+// the other.
+func (p *Pipeline) transactionalID() string { return p.plan.graph.Name + "/" + p.options.Worker }
 
 // loadPositions sets the committed positions from the group's offsets and the
 // splits topic, and refuses offsets that somebody else has moved.

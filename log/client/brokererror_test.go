@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -17,6 +18,21 @@ func TestBrokerErrorSaysEachThingOnce(t *testing.T) {
 	} {
 		if got := brokerError(56, message, "write").Error(); got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestNotAuthorized: what no ACL allows is told apart by one sentinel, whatever it
+// was asked of, also when franz-go's own look-up of a coordinator was refused.
+func TestNotAuthorized(t *testing.T) {
+	for code, want := range map[*kerr.Error]bool{
+		kerr.TopicAuthorizationFailed: true, kerr.GroupAuthorizationFailed: true, kerr.ClusterAuthorizationFailed: true,
+		kerr.TransactionalIDAuthorizationFailed: true, kerr.SaslAuthenticationFailed: false, kerr.PolicyViolation: false,
+	} {
+		for _, err := range []error{brokerError(code.Code, nil, "ask"), lookUpError(code)} {
+			if errors.Is(err, ErrNotAuthorized) != want || !errors.Is(err, code) {
+				t.Errorf("%v: not authorized is %v", err, !want)
+			}
 		}
 	}
 }

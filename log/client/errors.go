@@ -30,6 +30,9 @@ var (
 	// ErrTopicRecreated: the topic was deleted and created again, so that offsets
 	// in it no longer mean what they meant.
 	ErrTopicRecreated = errors.New("topic was deleted and created again")
+	// ErrNotAuthorized: no ACL allows this client what it asked for. It is wrapped beside
+	// the code's own error, which says on which kind of resource.
+	ErrNotAuthorized = errors.New("not authorized")
 	// ErrClosed: used after Close.
 	ErrClosed = errors.New("closed")
 	// ErrRetriable is wrapped by refusals that pass by themselves, such as a
@@ -130,9 +133,13 @@ func (e *BrokerError) Error() string {
 	return e.Op + ": " + e.Message + " (" + known.Message + ")" // its words say more than the code's
 }
 
-// Unwrap gives the error of the code and the sentinel of its kind.
+// Unwrap gives the error of the code and the sentinels that fit.
 func (e *BrokerError) Unwrap() []error {
 	errs := []error{kerr.ErrorForCode(e.Code)}
+	switch kerr.TypedErrorForCode(e.Code) {
+	case kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.TransactionalIDAuthorizationFailed:
+		errs = append(errs, ErrNotAuthorized)
+	}
 	if s := e.kind.sentinel(); s != nil {
 		errs = append(errs, s)
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
@@ -59,7 +60,19 @@ func (k *kgoCluster) Request(ctx context.Context, req kmsg.Request) (kmsg.Respon
 			return k.atGroup(ctx, r.Group, capped{req, txnOffsetCommitV2 - 1})
 		}
 	}
-	return k.cl.Request(ctx, req)
+	resp, err := k.cl.Request(ctx, req)
+	return resp, lookUpError(err)
+}
+
+// lookUpError is an error of cl, which looks coordinators and the controller up by
+// itself and hands on what a broker answered to that as a bare code. It is judged
+// like any other refusal.
+func lookUpError(err error) error {
+	var refused *kerr.Error
+	if errors.As(err, &refused) {
+		return brokerError(refused.Code, nil, "find the coordinator")
+	}
+	return err
 }
 
 // Broker implements Cluster.

@@ -204,18 +204,23 @@ func (c *Client) Describe(ctx context.Context) (*ClusterInfo, error) {
 
 // askMetadata asks for the named topics, or for all if none is named.
 func (c *Client) askMetadata(ctx context.Context, names ...string) (*kmsg.MetadataResponse, error) {
+	resp, err := topicsRequest(names).RequestWith(ctx, c.cluster)
+	if err != nil {
+		return nil, err
+	}
+	return resp, brokerError(resp.ErrorCode, nil, "ask for metadata")
+}
+
+// topicsRequest asks for the named topics, or for all if none is named, and creates
+// none.
+func topicsRequest(names []string) *kmsg.MetadataRequest {
 	req := kmsg.NewPtrMetadataRequest()
-	req.AllowAutoTopicCreation = false
 	for _, n := range names {
 		t := kmsg.NewMetadataRequestTopic()
 		t.Topic = kmsg.StringPtr(n)
 		req.Topics = append(req.Topics, t)
 	}
-	resp, err := req.RequestWith(ctx, c.cluster)
-	if err != nil {
-		return nil, err
-	}
-	return resp, brokerError(resp.ErrorCode, nil, "ask for metadata")
+	return req
 }
 
 func newTopic(t *kmsg.MetadataResponseTopic) (*Topic, error) {
