@@ -141,7 +141,7 @@ func (w *cutWorkload) cut(where string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.calls++
-	if strings.Contains(where, "write-at") {
+	if strings.Contains(where, "write-at") && strings.Contains(where, "/journal/") {
 		w.rounds++
 	}
 	if *everyCut || w.clones.IntN(cutsOf) == 0 {

@@ -80,6 +80,9 @@ func (l *loop) propose(p proposal) {
 
 func (l *loop) advance() error {
 	effects, err := l.member.Advance()
+	if err == nil {
+		err = l.log.Err() // also of what Pebble does when nobody writes
+	}
 	if err != nil {
 		return err
 	}

@@ -262,15 +262,9 @@ func (m *Member) applySnapshot(s *raftpb.Snapshot, out *Effects) error {
 }
 
 func (m *Member) applyEntry(e *raftpb.Entry, out *Effects) error {
-	var records []Record
-	switch {
-	case e.GetType() != raftpb.EntryNormal:
-		return fmt.Errorf("%w: entry %d changes the quorum: start a newer millrace", ErrUnknownRecord, e.GetIndex())
-	case len(e.GetData()) > 0:
-		var err error
-		if records, err = decodeEntry(e.GetData()); err != nil {
-			return fmt.Errorf("metadata log entry %d: %w", e.GetIndex(), err)
-		}
+	records, err := entryRecords(e)
+	if err != nil {
+		return err
 	}
 	image, err := m.image.Apply(e.GetIndex(), records)
 	if err != nil {
@@ -283,6 +277,21 @@ func (m *Member) applyEntry(e *raftpb.Entry, out *Effects) error {
 		m.pending = m.pending[1:]
 	}
 	return nil
+}
+
+// entryRecords are the records of an entry.
+func entryRecords(e *raftpb.Entry) ([]Record, error) {
+	switch {
+	case e.GetType() != raftpb.EntryNormal:
+		return nil, fmt.Errorf("%w: entry %d changes the quorum: start a newer millrace", ErrUnknownRecord, e.GetIndex())
+	case len(e.GetData()) == 0:
+		return nil, nil // raft's own
+	}
+	records, err := decodeEntry(e.GetData())
+	if err != nil {
+		return nil, fmt.Errorf("metadata log entry %d: %w", e.GetIndex(), err)
+	}
+	return records, nil
 }
 
 // checkLead ends the generation if the lead is lost.

@@ -36,6 +36,9 @@ type Options struct {
 	// Dir is the directory of the raft log and its snapshots, inside the data
 	// directory. It is made if it is not there.
 	Dir string
+	// Used says that the data directory has partitions already. Metadata that is missing
+	// then is lost, and not yet to be made.
+	Used bool
 	// ClusterID is that of the data directory: given to a new cluster, and refused
 	// if the metadata is another's.
 	ClusterID ID

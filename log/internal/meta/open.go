@@ -15,12 +15,13 @@ import (
 // Open continues the metadata in o.Dir, or begins that of a new cluster, and
 // returns when this member leads the quorum and the cluster has its id and feature
 // level. It refuses metadata of another cluster or directory, of a newer program,
-// and of a quorum with other voters, which this program cannot reach.
+// and of a quorum with other voters, which this program cannot reach; and metadata
+// that is damaged, with a *DamageError, before anything of it is changed.
 func Open(ctx context.Context, o Options) (*Meta, error) {
 	if err := o.setDefaults(); err != nil {
 		return nil, err
 	}
-	log, err := OpenPebbleLog(o.FS, o.Dir, o.Logger)
+	log, err := openPebbleLog(o.FS, o.Dir, o.Used, o.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -109,8 +110,8 @@ func (m *Meta) checkCluster(id ID) error {
 	return nil
 }
 
-// Close stops changes, waits for what runs and closes the log. It may be called
-// twice.
+// Close stops changes, waits for what runs and closes the log. Metadata that had
+// failed says so once more. It may be called twice.
 func (m *Meta) Close() error {
 	m.mu.Lock()
 	closed := m.closed
@@ -121,7 +122,7 @@ func (m *Meta) Close() error {
 	}
 	m.driver.Close() // requests that wait get ErrClosed
 	m.loop.close()
-	if err := m.loop.log.Close(); err != nil {
+	if err := errors.Join(m.loop.failure, m.loop.log.Close()); err != nil {
 		return fmt.Errorf("close metadata log: %w", err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/cockroachdb/pebble/v2"
+	pebblefs "github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/millrace/millrace/internal/vfs"
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
@@ -17,12 +18,17 @@ import (
 //	f                    "millrace metadata log 1"
 //	h                    hard state: term, vote, commit as uvarints
 //	s                    snapshot: index, term, number of voters, voters as uvarints; sealed image
+//	n                    number of synced saves as uvarint; see mark
 //	e | index 8 bytes    entry: term, type as uvarints; sealed batch of records
 var (
 	keyFormat    = []byte("f")
 	keyHardState = []byte("h")
 	keySnapshot  = []byte("s")
+	keySaves     = []byte("n")
 )
+
+// keyEntry begins the keys of entries.
+const keyEntry = 'e'
 
 const logFormat = "millrace metadata log 1"
 
@@ -32,28 +38,58 @@ type PebbleLog struct {
 	*raft.MemoryStorage
 	db     *pebble.DB
 	failed *pebbleLogger
+	saves  uint64 // synced ones, ever
+	mark   *mark
 }
 
-// OpenPebbleLog opens the log in dir, which may be new.
+// OpenPebbleLog opens the log in dir, which may be new. One that is damaged is a
+// *DamageError, and is left as it is.
 func OpenPebbleLog(fsys vfs.FS, dir string, logger *slog.Logger) (*PebbleLog, error) {
+	return openPebbleLog(fsys, dir, false, logger)
+}
+
+// openPebbleLog is OpenPebbleLog; one that must not be new is damaged if it is.
+func openPebbleLog(fsys vfs.FS, dir string, old bool, logger *slog.Logger) (*PebbleLog, error) {
+	found, err := inspect(fsys, dir)
+	if err != nil {
+		return nil, fmt.Errorf("read metadata log: %w", err)
+	}
+	if old && found.empty() {
+		found.fault(fmt.Errorf("%w: nothing is there, but the data directory has partitions", ErrCorrupt))
+	}
+	if err := found.err(); err != nil {
+		return nil, err
+	}
 	if err := vfs.MkdirAll(fsys, dir); err != nil {
 		return nil, fmt.Errorf("make metadata log: %w", err)
 	}
 	failed := &pebbleLogger{logger: logger}
-	cache := pebble.NewCache(1 << 20)
-	defer cache.Unref()
-	db, err := openPebble(dir, &pebble.Options{
-		FS: vfs.Pebble(fsys), Cache: cache, MemTableSize: 4 << 20, Logger: failed,
-		FormatMajorVersion: pebble.FormatVirtualSSTables, MaxOpenFiles: 64,
-	})
+	o, release := pebbleOptions(vfs.Pebble(fsys), failed)
+	defer release()
+	db, err := openPebble(dir, o)
+	if err == nil {
+		err = failed.err()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open metadata log in %s: %w", dir, err)
 	}
-	l := &PebbleLog{MemoryStorage: raft.NewMemoryStorage(), db: db, failed: failed}
-	if err := l.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("metadata log in %s: %w", dir, err), db.Close())
+	l := &PebbleLog{MemoryStorage: raft.NewMemoryStorage(), db: db, failed: failed, saves: found.saves}
+	if l.mark, err = openMark(fsys, dir, l.saves, logger); err == nil {
+		err = found.write.ApplyTo(l.MemoryStorage)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("metadata log in %s: %w", dir, err), l.Close())
 	}
 	return l, nil
+}
+
+// pebbleOptions are those of every opening. What is released is their cache.
+func pebbleOptions(fsys pebblefs.FS, logger *pebbleLogger) (o *pebble.Options, release func()) {
+	cache := pebble.NewCache(1 << 20)
+	return &pebble.Options{
+		FS: fsys, Cache: cache, MemTableSize: 4 << 20, Logger: logger,
+		FormatMajorVersion: pebble.FormatVirtualSSTables, MaxOpenFiles: 64,
+	}, cache.Unref
 }
 
 // openPebble opens a database. Pebble panics if the disk fails while it makes one;
@@ -104,9 +140,14 @@ func (l *PebbleLog) Save(w Write) error {
 	options := pebble.NoSync
 	if w.Sync {
 		options = pebble.Sync
+		l.saves++
+		batch.Set(keySaves, seal(binary.AppendUvarint(nil, l.saves)), nil)
 	}
 	if err := errors.Join(batch.Commit(options), l.failed.err()); err != nil {
 		return err
+	}
+	if w.Sync {
+		l.mark.set(l.saves)
 	}
 	return w.ApplyTo(l.MemoryStorage)
 }
@@ -143,84 +184,14 @@ func rememberSnapshot(to *raft.MemoryStorage, s *raftpb.Snapshot) error {
 	return err
 }
 
+// Err is what Pebble failed of, in the background perhaps; nil while all is well.
+func (l *PebbleLog) Err() error { return l.failed.err() }
+
 // Close closes the database.
-func (l *PebbleLog) Close() error { return l.db.Close() }
-
-// load reads everything into memory.
-func (l *PebbleLog) load() error {
-	format, there, err := l.get(keyFormat)
-	if err != nil || !there {
-		return err
+func (l *PebbleLog) Close() error {
+	err := l.db.Close()
+	if l.mark != nil {
+		err = errors.Join(err, l.mark.close())
 	}
-	if string(format) != logFormat {
-		return fmt.Errorf("%w: format %q, this program knows %q: start a newer millrace", ErrUnknownRecord, format, logFormat)
-	}
-	state, _, err := l.get(keyHardState)
-	if err != nil {
-		return err
-	}
-	snapshot, _, err := l.get(keySnapshot)
-	if err != nil {
-		return err
-	}
-	w := Write{}
-	if w.HardState, err = decodeHardState(state); err != nil {
-		return err
-	}
-	if w.Snapshot, err = decodeSnapshot(snapshot); err != nil {
-		return err
-	}
-	if w.Entries, err = l.loadEntries(w.Snapshot.GetMetadata().GetIndex() + 1); err != nil {
-		return err
-	}
-	return w.ApplyTo(l.MemoryStorage)
-}
-
-func (l *PebbleLog) loadEntries(from uint64) ([]*raftpb.Entry, error) {
-	it, err := l.db.NewIter(&pebble.IterOptions{LowerBound: entryKey(from), UpperBound: entryKey(1<<64 - 1)})
-	if err != nil {
-		return nil, err
-	}
-	defer it.Close()
-	var entries []*raftpb.Entry
-	for it.First(); it.Valid(); it.Next() {
-		e, err := loadEntry(it)
-		if err != nil {
-			return nil, err
-		}
-		if want := from + uint64(len(entries)); e.GetIndex() != want {
-			return nil, fmt.Errorf("%w: entry %d follows where %d should", ErrCorrupt, e.GetIndex(), want)
-		}
-		entries = append(entries, e)
-	}
-	return entries, it.Error()
-}
-
-func loadEntry(it *pebble.Iterator) (*raftpb.Entry, error) {
-	value, err := it.ValueAndErr()
-	if err != nil {
-		return nil, err
-	}
-	index := binary.BigEndian.Uint64(it.Key()[1:])
-	payload, err := unseal(value)
-	if err != nil {
-		return nil, fmt.Errorf("entry %d: %w", index, err)
-	}
-	return decodeLogEntry(index, payload)
-}
-
-// get reads a sealed value.
-func (l *PebbleLog) get(key []byte) (payload []byte, there bool, err error) {
-	value, closer, err := l.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, false, nil
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	defer closer.Close()
-	if payload, err = unseal(value); err != nil {
-		return nil, true, fmt.Errorf("key %q: %w", key, err)
-	}
-	return append([]byte(nil), payload...), true, nil
+	return err
 }

@@ -10,7 +10,7 @@ import (
 // What PebbleLog keeps under its keys, before it is sealed. See docs/metadata-log.md.
 
 func entryKey(index uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte("e"), index)
+	return binary.BigEndian.AppendUint64([]byte{keyEntry}, index)
 }
 
 func encodeHardState(s *raftpb.HardState) []byte {
@@ -25,6 +25,12 @@ func decodeHardState(b []byte) (*raftpb.HardState, error) {
 	d := decoder{b: b}
 	term, vote, commit := d.uvarint(), d.uvarint(), d.uvarint()
 	return &raftpb.HardState{Term: &term, Vote: &vote, Commit: &commit}, d.err
+}
+
+func decodeSaves(b []byte) (uint64, error) {
+	d := decoder{b: b}
+	saves := d.uvarint()
+	return saves, d.err
 }
 
 func encodeSnapshot(s *raftpb.Snapshot) []byte {
