@@ -120,7 +120,7 @@ func (c *call) listOffset(req *kmsg.ListOffsetsRequest, t *meta.Topic,
 	case ts == timeEarliest, ts == timeEarliestLocal && req.Version >= 8:
 		pp.Offset = p.LogStart()
 	case ts == timeMax && req.Version >= 7:
-		pp.Offset, pp.Timestamp, err = p.MaxTimestamp()
+		pp.Offset, pp.Timestamp, err = p.MaxTimestamp(isolation)
 	case ts == timeLatestTiered && req.Version >= 9, ts == timePendingUpload && req.Version >= 11:
 		return nil
 	default:

@@ -93,13 +93,14 @@ func (p *Partition) OffsetForTimestamp(ts int64, iso Isolation) (offset, timesta
 }
 
 // MaxTimestamp is the record with the highest timestamp, the first of several; both
-// are -1 if there is none, or as long as that record is not committed.
-func (p *Partition) MaxTimestamp() (offset, timestamp int64, err error) {
+// are -1 if there is none, or as long as iso may not see that record: an earlier one is
+// not looked for, as in Kafka.
+func (p *Partition) MaxTimestamp(iso Isolation) (offset, timestamp int64, err error) {
 	at, ok, err := p.log.MaxTimestamp()
 	if err != nil {
 		return -1, -1, fmt.Errorf("%s/%d: %w", p.name, p.index, coded(err))
 	}
-	if !ok || at.Offset >= p.high.Load() {
+	if !ok || at.Offset >= p.visible(iso) {
 		return -1, -1, nil
 	}
 	return at.Offset, at.TimestampMs, nil

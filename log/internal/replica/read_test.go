@@ -103,8 +103,13 @@ func TestOffsetsByTime(t *testing.T) {
 	if got, _, _ := p.OffsetForTimestamp(103, ReadCommitted); got != -1 {
 		t.Errorf("found the record %d of an open transaction", got)
 	}
-	if offset, ts, err := p.MaxTimestamp(); offset != 4 || ts != 500 || err != nil {
+	if offset, ts, err := p.MaxTimestamp(ReadUncommitted); offset != 4 || ts != 500 || err != nil {
 		t.Errorf("latest is %d at %d, %v", offset, ts, err)
+	}
+	// A reader of committed data was told the offset of a record that may still be
+	// aborted: only the timestamps before had been bounded by what he sees.
+	if offset, ts, err := p.MaxTimestamp(ReadCommitted); offset != -1 || ts != -1 || err != nil {
+		t.Errorf("the latest that is committed is %d at %d, %v", offset, ts, err)
 	}
 }
 
