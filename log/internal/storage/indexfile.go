@@ -137,36 +137,62 @@ func (l *Log) replay(scratch *Log, shadow *segment, f vfs.File, s *segment) erro
 	}
 }
 
-// producersAt is the state of the producers before a segment.
+// producersAt is the state of the producers before a segment: of the nearest snapshot,
+// and the segments from there on. If one of these is replaced or deleted meanwhile it
+// is errMoved.
 func (l *Log) producersAt(s *segment) (producerTable, error) {
-	payload, err := readFrame(l.disk.o.FS, s.path+snapshotSuffix, kindProducers)
-	if err == nil && payload != nil {
-		t, offset, err := decodeProducers(payload)
-		if err == nil && offset == s.base {
-			return t, nil
-		}
-	}
-	if err != nil && !errors.Is(err, errFrame) && !errors.Is(err, errNewer) {
-		return producerTable{}, err
-	}
-	scratch := &Log{producers: newProducerTable()}
 	l.mu.Lock()
 	segments := l.segments
 	l.mu.Unlock()
-	for _, before := range segments {
-		if before.base >= s.base {
-			break
-		}
-		f, err := l.disk.o.FS.Open(before.path + logSuffix)
+	to := 0
+	for to < len(segments) && segments[to].base < s.base {
+		to++
+	}
+	scratch := &Log{producers: newProducerTable()}
+	from := to
+	for at := s; ; at = segments[from] {
+		p, found, err := l.snapshotAt(at)
 		if err != nil {
 			return producerTable{}, err
 		}
-		shadow := &segment{base: before.base, index: newSegmentIndex()}
-		err = l.replay(scratch, shadow, f, before)
-		_ = f.Close() // it was only read
-		if err != nil {
+		if found {
+			scratch.producers = p
+			scratch.txns.fromProducers(p)
+			break
+		}
+		if from == 0 {
+			break
+		}
+		from--
+	}
+	for _, before := range segments[from:to] {
+		if err := l.replayInto(scratch, before); err != nil {
 			return producerTable{}, err
 		}
 	}
 	return scratch.producers, nil
+}
+
+// snapshotAt reads the snapshot of the producers before a segment, if there is one
+// that can be read.
+func (l *Log) snapshotAt(s *segment) (t producerTable, found bool, err error) {
+	payload, err := readFrame(l.disk.o.FS, s.path+snapshotSuffix, kindProducers)
+	if err != nil && !errors.Is(err, errFrame) && !errors.Is(err, errNewer) {
+		return t, false, err
+	}
+	if err != nil || payload == nil {
+		return t, false, nil
+	}
+	t, offset, err := decodeProducers(payload)
+	return t, err == nil && offset == s.base, nil
+}
+
+// replayInto applies the batches of a segment that others may be replacing.
+func (l *Log) replayInto(scratch *Log, s *segment) error {
+	h, err := l.openFile(s)
+	if err != nil {
+		return err
+	}
+	defer l.disk.handles.release(h)
+	return l.replay(scratch, &segment{base: s.base, index: newSegmentIndex()}, h.file, s)
 }

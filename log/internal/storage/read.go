@@ -120,18 +120,12 @@ func (v *view) release() {
 	}
 }
 
-// open opens a segment that was one of the log's a moment ago, with its index. If it
-// is none any more it is errMoved: the file under its name may be another's. A
-// handle that was got while the segment was there stays right, see swap.
+// open opens a segment that was one of the log's a moment ago, with its index, or is
+// errMoved.
 func (l *Log) open(s *segment) (*handle, *segmentIndex, error) {
-	h, err := l.disk.handles.acquire(s)
+	h, err := l.openFile(s)
 	if err != nil {
 		return nil, nil, err
-	}
-	if !l.holds(s) {
-		l.disk.handles.drop(s)
-		l.disk.handles.release(h)
-		return nil, nil, errMoved
 	}
 	x, err := l.indexOf(h)
 	if err != nil {
@@ -139,6 +133,21 @@ func (l *Log) open(s *segment) (*handle, *segmentIndex, error) {
 		return nil, nil, err
 	}
 	return h, x, nil
+}
+
+// openFile opens a segment that was one of the log's a moment ago. If it is none any
+// more it is errMoved: the file under its name may be another's. A handle that was got
+// while the segment was there stays right, see swap.
+func (l *Log) openFile(s *segment) (*handle, error) {
+	h, err := l.disk.handles.acquire(s)
+	if l.holds(s) {
+		return h, err
+	}
+	if err == nil {
+		l.disk.handles.drop(s)
+		l.disk.handles.release(h)
+	}
+	return nil, errMoved
 }
 
 // segmentAt is the last segment that begins at or before an offset.
