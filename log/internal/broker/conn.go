@@ -99,11 +99,13 @@ func (b *Broker) newConn(nc net.Conn, how *Listener) *conn {
 	caller := Caller{Principal: anonymous, Host: host(nc.RemoteAddr()), Listener: how.Name, Reached: how.reached(nc)}
 	limits := &b.opts.Limits
 	c := &conn{
-		b: b, how: how, raw: nc, nc: nc, counts: b.stats.listener(how.Name), pace: newPace(),
+		b: b, how: how, raw: nc, nc: nc, counts: b.stats.listener(how.Name),
 		requests: make(chan frame, limits.Pipelined), replies: make(chan reply, limits.Pipelined),
 		progress: make(chan loginProgress, 1), arriveBy: time.Now().Add(limits.Arrival),
 	}
 	c.caller.Store(&caller)
+	c.pace.wake = make(chan struct{}, 1)
+	c.pace.held.Store(b.image().Quotas() != nil) // until it is known of whom
 	c.place = &place{host: caller.Host, near: neighbourhood(caller.Host), counts: c.counts, shove: c.cut, stranger: how.demands()}
 	c.handling, c.stopHandling = context.WithCancel(b.open)
 	c.replying, c.stopReplying = context.WithCancel(b.flushing)

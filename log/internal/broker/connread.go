@@ -15,6 +15,7 @@ type reader struct {
 	*conn
 	stranger bool // the client is not inside
 	rawNext  bool // the next frame is a token
+	frames   int64
 }
 
 // read reads frames until there is nothing more to read.
@@ -22,7 +23,6 @@ func (r *reader) read() {
 	defer close(r.requests)
 	defer r.stopHandling()
 	for {
-		r.pace.wait(r.requests, r.replying.Done(), r.b.open.Done())
 		f, err := r.readFrame()
 		if err != nil {
 			if !r.over(err) {
@@ -30,6 +30,7 @@ func (r *reader) read() {
 			}
 			return // what was read is still handled
 		}
+		r.frames++
 		if r.stranger {
 			r.place.clientsTurn(false)
 		}
@@ -60,7 +61,7 @@ func (r *reader) awaitLogin() bool {
 }
 
 func (r *reader) readFrame() (frame, error) {
-	r.deadline(r.b.opts.Limits.Idle)
+	r.deadline(r.pace.patience(r.b.opts.Limits.Idle))
 	p, err := r.readPrefix()
 	if err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -71,6 +72,7 @@ func (r *reader) readFrame() (frame, error) {
 		}
 		return frame{}, err
 	}
+	r.pace.wait(r.frames, r.replying.Done(), r.b.open.Done())
 	l, err := r.reserve(p.size)
 	if err != nil {
 		return frame{}, fmt.Errorf("reserve memory for a request: %w", err)

@@ -10,6 +10,7 @@ type worker struct {
 	*conn
 	login   *login // nil if the listener has no SASL
 	arrived bool   // the reader knows that the client is inside, or need not know
+	limited limited
 }
 
 // work handles what was read. After a request that has no answer it handles no other.
@@ -17,13 +18,12 @@ func (w *worker) work() {
 	defer close(w.replies)
 	over := false
 	for f := range w.requests {
-		w.pace.taken()
-		w.pace.mute.wait(w.replying.Done(), w.b.open.Done())
 		if over || w.replying.Err() != nil {
 			f.loan.release()
 			continue
 		}
 		r, err := w.handle(f)
+		w.pace.done()
 		switch {
 		case err == nil:
 			r.progress = w.progressed()
@@ -93,7 +93,8 @@ func (w *worker) handle(f frame) (reply, error) {
 	if f.key == keySaslAuthenticate && w.login != nil && w.login.state == inside {
 		w.entered(caller.ClientID)
 	}
-	w.pace.slowDown(r.call.delay)
+	w.pace.mute.add(r.call.delay)
+	w.pace.held.Store(r.call.delay > 0 || w.limited.is(w.b.image().Quotas(), &caller))
 	return r, nil
 }
 

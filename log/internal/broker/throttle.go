@@ -38,6 +38,28 @@ func (c *call) charge(t *quota.Table, worked time.Duration) {
 	}
 }
 
+// limited remembers whether a client has a quota on what it uses with each request.
+type limited struct {
+	table  *quota.Table
+	client quota.Client
+	yes    bool
+}
+
+// is looks it up when the quotas or the client are others than the last time.
+func (l *limited) is(t *quota.Table, who *Caller) bool {
+	if t == nil {
+		return false
+	}
+	if client := who.client(); t != l.table || client != l.client {
+		*l = limited{table: t, client: client}
+		for _, key := range []quota.Key{quota.ProducerByteRate, quota.ConsumerByteRate, quota.RequestPercentage} {
+			_, _, ok := t.Find(key, client)
+			l.yes = l.yes || ok
+		}
+	}
+	return l.yes
+}
+
 // waits runs f, which waits for others, and does not charge the caller for the time.
 func (c *call) waits(f func()) {
 	began := time.Now()

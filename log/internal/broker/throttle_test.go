@@ -159,6 +159,101 @@ func TestThrottledClientsHoldLittle(t *testing.T) {
 	})
 }
 
+// TestMuteConnectionsHoldNothing: a client sent its next request, as large as may be,
+// before the first was answered. Then that was throttled, and the second waited for half
+// a minute in memory that nearly all others' requests had to share with it.
+func TestMuteConnectionsHoldNothing(t *testing.T) {
+	first := make(chan struct{})
+	outside, _ := testBroker(t, Limits{}, standIn{keyProduce, func(_ context.Context, c *call, req kmsg.Request) (answer, error) {
+		<-first
+		c.produced += 1 << 30
+		resp := req.ResponseKind().(*kmsg.ProduceResponse)
+		resp.Topics = []kmsg.ProduceResponseTopic{}
+		return answer{now: resp}, nil
+	}})
+	setQuota(t, outside, quota.ProducerByteRate, 1000)
+	synctest.Test(t, func(t *testing.T) {
+		first = make(chan struct{})
+		b := again(outside)
+		client, server := net.Pipe()
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			b.newConn(server, &Listener{Name: "TEST"}).serve()
+		}()
+		go func() { _, _ = io.Copy(io.Discard, client) }()
+		large := produceRequest()
+		rt, rp := kmsg.NewProduceRequestTopic(), kmsg.NewProduceRequestTopicPartition()
+		rp.Records = make([]byte, 90<<20)
+		rt.Partitions = append(rt.Partitions, rp)
+		large.Topics = append(large.Topics, rt)
+		go func() {
+			_, _ = client.Write(frameOf(produceAcks(1), 0))
+			_, _ = client.Write(frameOf(large, 1))
+		}()
+		synctest.Wait()
+		close(first)
+		synctest.Wait()
+		if used := b.requestMemory.budget("").Used; used != 0 {
+			t.Errorf("a mute connection holds %d bytes", used)
+		}
+		_ = client.Close()
+		b.Drain(t.Context())
+		<-served
+	})
+}
+
+// TestMuteConnectionsNoticeTheEnd: the place of a throttled client that leaves is free at
+// once, not when its wait is over.
+func TestMuteConnectionsNoticeTheEnd(t *testing.T) {
+	var at []time.Time
+	outside, _ := testBroker(t, Limits{}, producing(1<<30, &at))
+	setQuota(t, outside, quota.ProducerByteRate, 1000)
+	synctest.Test(t, func(t *testing.T) {
+		b := again(outside)
+		client, server := net.Pipe()
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			b.newConn(server, &Listener{Name: "TEST"}).serve()
+		}()
+		w := &wire{t, client}
+		w.send(frameOf(produceAcks(1), 1))
+		w.receive()
+		left := time.Now()
+		_ = client.Close()
+		<-served
+		if took := time.Since(left); took != 0 {
+			t.Errorf("that the client has gone was noticed %v later", took)
+		}
+	})
+}
+
+// TestMuteConnectionsAreNotIdle: a client that kept to a wait as long as it was told to
+// was closed for its silence, where silent connections are kept for a shorter time.
+func TestMuteConnectionsAreNotIdle(t *testing.T) {
+	var at []time.Time
+	outside, _ := testBroker(t, Limits{Idle: 10 * time.Second}, producing(1<<30, &at))
+	setQuota(t, outside, quota.ProducerByteRate, 1000)
+	synctest.Test(t, func(t *testing.T) {
+		b := again(outside)
+		client, server := net.Pipe()
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			b.newConn(server, &Listener{Name: "TEST"}).serve()
+		}()
+		w := &wire{t, client}
+		w.send(frameOf(produceAcks(1), 1))
+		w.receive()
+		time.Sleep(quota.MaxThrottle)
+		w.send(frameOf(produceAcks(1), 1))
+		w.receive()
+		_ = client.Close()
+		<-served
+	})
+}
+
 // TestThrottledSessionsWait calls in the process: the call returns when the time is
 // over, and tells nobody to wait once more.
 func TestThrottledSessionsWait(t *testing.T) {
