@@ -37,11 +37,11 @@ func (b *builder) makeStages(splits map[*dsl.Node][]connectors.Split) {
 	}
 	for _, f := range b.p.plan.stages {
 		n, state := f.head, b.p.states[f.head]
-		st := &stage{node: n, partitions: len(state.owner), owner: state.owner}
+		st := &stage{partitions: len(state.owner), owner: state.owner}
 		for i := range state.tasks {
 			st.tasks = append(st.tasks, &task{
 				node: n, index: i, inbox: newInbox(feeding[n], inboxBytes), min: newMinimum(feeding[n]),
-				view: state.tasks[i].View(stateName(n)), state: state.tasks[i], stats: b.p.stats[n],
+				view: state.tasks[i].View(stateName(n)), state: state.tasks[i],
 				suspect: b.suspects[n], gate: &gate{ctx: b.ctx}, checkpointing: state.tasks[i].Checkpointing(),
 			})
 		}
@@ -63,7 +63,7 @@ func stateName(n *dsl.Node) string {
 
 // chain instantiates a fragment.
 func (b *builder) chain(f *fragment, g *gate) (*chain, error) {
-	c := &chain{plan: f, ports: map[portKey]*port{}, fails: &failureSink{
+	c := &chain{ports: map[portKey]*port{}, fails: &failureSink{
 		routes: map[*dsl.Node]*port{}, stats: b.p.stats, rows: map[*dsl.Node]*errorRows{},
 	}}
 	inputs := map[input]consumer{}

@@ -16,7 +16,6 @@ import (
 // The same stateless node may stand in several chains (two sources merged by
 // `from: [a, b]`): it is instantiated once in each.
 type chain struct {
-	plan  *fragment
 	ports map[portKey]*port
 	nodes []*opNode    // stateless operators in topological order
 	sends []*scatter   // exchanges that this chain feeds
@@ -156,12 +155,12 @@ func (c *chain) watermark(t int64) error {
 }
 
 // barrier ends the epoch for everyone that this chain feeds.
-func (c *chain) barrier(epoch uint64) error {
+func (c *chain) barrier() error {
 	if err := c.fails.flush(); err != nil {
 		return err
 	}
 	for _, s := range c.sends {
-		if err := s.barrier(epoch); err != nil {
+		if err := s.barrier(); err != nil {
 			return err
 		}
 	}

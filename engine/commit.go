@@ -20,7 +20,6 @@ type outcome struct {
 	handles   map[string][]byte // staged sinks, all of them
 	staged    map[string][]byte // those of this epoch
 	rows      int64
-	ended     bool
 }
 
 // worthCommitting says whether anything happened in the epoch.
@@ -55,7 +54,7 @@ const refreshEvery = time.Hour
 func (p *Pipeline) commit(ctx context.Context, e *epoch, meet *rendezvous) error {
 	began := time.Now()
 	p.refresh = began.Sub(p.refreshed) >= refreshEvery
-	o := &outcome{epoch: e.number, positions: maps.Clone(p.positions), handles: maps.Clone(p.handles), staged: map[string][]byte{}, ended: true}
+	o := &outcome{epoch: e.number, positions: maps.Clone(p.positions), handles: maps.Clone(p.handles), staged: map[string][]byte{}}
 	offsets, err := p.record(ctx, o, meet)
 	if err != nil {
 		return err
@@ -67,7 +66,7 @@ func (p *Pipeline) commit(ctx context.Context, e *epoch, meet *rendezvous) error
 		}
 		return fmt.Errorf("commit epoch %d: %w", e.number, err)
 	}
-	p.landed = o.epoch
+	p.landed = true
 	if p.refresh {
 		p.refreshed = began
 	}
@@ -127,7 +126,6 @@ func (p *Pipeline) recordSplit(o *outcome, s splitReport, offsets map[client.Top
 	now := splitState{known: true, position: s.position, watermark: s.watermark}
 	o.positions[s.key] = now
 	o.rows += s.rows
-	o.ended = o.ended && s.ended
 	if !p.refresh && was.known && string(was.position) == string(now.position) && was.watermark == now.watermark {
 		return nil
 	}
@@ -185,13 +183,13 @@ func tpName(tp client.TopicPartition) string { return fmt.Sprintf("%s/%d", tp.To
 func (p *Pipeline) settle(ctx context.Context, cause error) (bool, error) {
 	o := p.doubtful
 	p.doubtful = nil
-	if p.landed != 0 {
+	if p.landed {
 		// The epoch committed and something after that failed, such as a sink: the
 		// tasks have not heard of it yet.
 		for _, st := range p.states {
-			st.commit(p.landed)
+			st.commit()
 		}
-		p.landed = 0
+		p.landed = false
 	}
 	if o != nil {
 		committed, err := p.wasCommitted(ctx, o.epoch)
@@ -200,7 +198,7 @@ func (p *Pipeline) settle(ctx context.Context, cause error) (bool, error) {
 		}
 		if committed {
 			for _, st := range p.states {
-				st.commit(o.epoch)
+				st.commit()
 			}
 			return true, p.apply(ctx, o)
 		}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,7 +50,6 @@ type splitReport struct {
 	key       splitKey
 	position  []byte // nil: nothing was read yet
 	watermark int64
-	ended     bool
 	rows      int64 // rows read in this epoch
 }
 
@@ -125,11 +125,7 @@ func (c *commitTimes) median() time.Duration {
 		return 0
 	}
 	sorted := c.last
-	for i := 1; i < n; i++ {
-		for j := i; j > 0 && sorted[j] < sorted[j-1]; j-- {
-			sorted[j], sorted[j-1] = sorted[j-1], sorted[j]
-		}
-	}
+	slices.Sort(sorted[:n])
 	return sorted[n/2]
 }
 

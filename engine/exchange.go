@@ -179,8 +179,8 @@ func (s *scatter) watermark(t int64) error {
 	return s.all(message{kind: watermarkKind, watermark: t})
 }
 
-func (s *scatter) barrier(epoch uint64) error {
-	return s.all(message{kind: barrierKind, epoch: epoch})
+func (s *scatter) barrier() error {
+	return s.all(message{kind: barrierKind})
 }
 
 func (s *scatter) all(m message) error {

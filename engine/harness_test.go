@@ -63,8 +63,7 @@ func mustSchema(cols ...columnar.Column) *columnar.Schema {
 	return s
 }
 
-// memSource reads rows from memory, one split per slice, a random-free number of
-// rows at a time.
+// memSource reads rows from memory, one split per slice.
 type memSource struct {
 	mu     sync.Mutex // one gate at a time
 	splits [][]memRow

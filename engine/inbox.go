@@ -14,7 +14,6 @@ type message struct {
 	input     int          // which input of the keyed operator the rows are for
 	rows      *rowsMessage // of kind rows
 	watermark int64        // of kind watermark
-	epoch     uint64       // of kind barrier
 }
 
 type messageKind uint8

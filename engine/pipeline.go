@@ -99,7 +99,7 @@ type Pipeline struct {
 	doubtful    *outcome          // an epoch whose commit has no known outcome
 	refresh     bool              // the open epoch commits all positions, changed or not
 	refreshed   time.Time         // when one did
-	landed      uint64            // an epoch that has committed and that tasks do not know of yet; 0: none
+	landed      bool              // an epoch has committed and tasks do not know of it yet
 
 	pulse          pulse
 	uncommitted    atomic.Int64 // bytes written in the open epoch

@@ -166,7 +166,7 @@ func (r *run) nextEpoch(g *generation) (done bool, err error) {
 		p.forgive()
 	}
 	p.checkpointDue.Store(p.wantsCheckpoint())
-	p.landed = 0
+	p.landed = false
 	close(e.decided)
 	if ended {
 		p.ended.Store(true)

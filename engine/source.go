@@ -115,7 +115,8 @@ func (s *splitTask) step(ctx, readCtx context.Context) error {
 		s.committed = nil
 	}
 	if s.tooFarAhead() {
-		return pauseFor(readCtx, skewPause)
+		pauseFor(readCtx, skewPause)
+		return nil
 	}
 	rd, err := s.reader.Read(readCtx)
 	switch {
@@ -148,15 +149,14 @@ func (s *splitTask) tooFarAhead() bool {
 	return s.clock.watermark > addTime(s.peers.least(), s.maxSkew)
 }
 
-// pauseFor waits; the end of ctx is no error here, the caller sees to it.
-func pauseFor(ctx context.Context, d time.Duration) error {
+// pauseFor waits for d or the end of ctx.
+func pauseFor(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 	case <-ctx.Done():
 	}
-	return nil
 }
 
 // end closes a bounded split: nothing can come after it.
@@ -223,10 +223,10 @@ func (s *splitTask) endEpoch(req *barrierRequest) error {
 	if err := s.gate.pass(); err != nil {
 		return err
 	}
-	if err := s.chain.barrier(req.epoch.number); err != nil {
+	if err := s.chain.barrier(); err != nil {
 		return err
 	}
-	report := splitReport{key: s.key, watermark: s.clock.watermark, ended: s.ended.Load(), rows: s.rows}
+	report := splitReport{key: s.key, watermark: s.clock.watermark, rows: s.rows}
 	if s.position != nil {
 		report.position = append([]byte(nil), s.position...)
 		s.committed = report.position

@@ -14,7 +14,6 @@ import (
 // stage is a keyed operator in a running generation: its tasks, and who owns
 // which state partition.
 type stage struct {
-	node       *dsl.Node
 	partitions int     // state partitions
 	owner      []int32 // task of each state partition
 	tasks      []*task
@@ -39,7 +38,6 @@ type task struct {
 	view  *statestore.View
 	state *statestore.Task
 	min   *minimum
-	stats *nodeStats
 
 	suspect       *suspect // watched after a failure
 	checkpointing bool     // a checkpoint of this task is being written in slices
@@ -173,7 +171,7 @@ func (t *task) advance(w int64) error {
 // the outcome.
 func (t *task) endEpoch(ctx context.Context) error {
 	req := t.current()
-	if err := t.chain.barrier(req.epoch.number); err != nil {
+	if err := t.chain.barrier(); err != nil {
 		return err
 	}
 	changed := false
@@ -188,7 +186,7 @@ func (t *task) endEpoch(ctx context.Context) error {
 	if err := req.epoch.wait(ctx); err != nil {
 		return err
 	}
-	t.state.Commit(req.epoch.number)
+	t.state.Commit()
 	if err := t.after(ctx, t, req.epoch); err != nil {
 		return err
 	}

@@ -22,9 +22,9 @@ type keyedState struct {
 	flush *flusher
 }
 
-func (k *keyedState) commit(epoch uint64) {
+func (k *keyedState) commit() {
 	for _, t := range k.tasks {
-		t.Commit(epoch)
+		t.Commit()
 	}
 }
 

@@ -17,7 +17,7 @@ type nodeStats struct {
 type rowErrorText struct{ at, cause string }
 
 // Stats is a pipeline's counts since Open. Rows of an epoch that was aborted and
-// replayed are counted once per replay, but for RowsIn of Total, see there.
+// replayed are counted once per replay, but in RowsIn.
 type Stats struct {
 	Nodes []NodeStats // in the graph's order
 	// RowsIn is the number of rows that sources read in committed epochs.

@@ -21,11 +21,10 @@ import (
 //  5. only then the ends of changelog and splits topic, which are read to there;
 //  6. staged sinks, which commit the last epoch's handle and drop what is beyond.
 func (p *Pipeline) takeOver(ctx context.Context) error {
-	info, err := p.client.Describe(ctx)
-	if err != nil {
+	var err error
+	if p.cluster, err = p.client.ClusterID(ctx); err != nil {
 		return err
 	}
-	p.cluster = info.ID
 	if err := p.checkRights(ctx); err != nil {
 		return err
 	}

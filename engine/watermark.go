@@ -56,38 +56,44 @@ func (c *splitClock) observe(eventTimes, before []int64) {
 // advance makes an epoch that is committed.
 const idleStep = time.Second
 
-// tick tells the clock what the last read said and advances an idle split. It
-// returns true if the watermark moved.
-func (c *splitClock) tick(now time.Time, atEnd bool) bool {
+// tick tells the clock what the last read said and advances an idle split.
+func (c *splitClock) tick(now time.Time, atEnd bool) {
 	if !atEnd {
 		c.atEndSince, c.idleSince = time.Time{}, time.Time{}
-		return false
+		return
 	}
 	if c.atEndSince.IsZero() {
 		c.atEndSince = now
 	}
 	if c.idle == 0 || c.watermark == columnar.MinTime || now.Sub(c.atEndSince) < c.idle {
-		return false
+		return
 	}
 	if c.idleSince.IsZero() {
 		c.idleSince, c.idleBase, c.advanced = now, c.watermark, now
-		return false
+		return
 	}
 	if now.Sub(c.advanced) < idleStep {
-		return false
+		return
 	}
 	c.advanced = now
-	return c.raise(c.idleBase + now.Sub(c.idleSince).Microseconds())
+	c.raise(c.idleBase + now.Sub(c.idleSince).Microseconds())
+}
+
+// lean gives a split that never had a row a place for its idle clock to start
+// from: where the others stand. (Its own watermark rises from there only once it
+// has been silent for idle, and the rise is committed like every other.)
+func (c *splitClock) lean(now time.Time, others int64) {
+	if c.idle == 0 || others == columnar.MaxTime || others == columnar.MinTime {
+		return
+	}
+	if c.atEndSince.IsZero() || now.Sub(c.atEndSince) < c.idle {
+		return
+	}
+	c.raise(others)
 }
 
 // raise moves the watermark to t if that is later.
-func (c *splitClock) raise(t int64) bool {
-	if t <= c.watermark {
-		return false
-	}
-	c.watermark = t
-	return true
-}
+func (c *splitClock) raise(t int64) { c.watermark = max(c.watermark, t) }
 
 // subtractTime is t-d without wrapping below MinTime.
 func subtractTime(t, d int64) int64 {
@@ -131,17 +137,4 @@ func (m *minimum) set(sender int, t int64) bool {
 	rose := least > m.min
 	m.min = least
 	return rose
-}
-
-// lean gives a split that never had a row a place for its idle clock to start
-// from: where the others stand. (Its own watermark rises from there only once it
-// has been silent for idle, and the rise is committed like every other.)
-func (c *splitClock) lean(now time.Time, others int64) bool {
-	if c.idle == 0 || others == columnar.MaxTime || others == columnar.MinTime {
-		return false
-	}
-	if c.atEndSince.IsZero() || now.Sub(c.atEndSince) < c.idle {
-		return false
-	}
-	return c.raise(others)
 }

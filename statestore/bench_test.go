@@ -91,7 +91,7 @@ func BenchmarkUpsert(b *testing.B) {
 						b.Fatal(err)
 					}
 				}
-				task.Commit(1)
+				task.Commit()
 				n, start := 0, cpu()
 				for b.Loop() {
 					t := ts.At(1)
@@ -103,7 +103,7 @@ func BenchmarkUpsert(b *testing.B) {
 						w[s]++
 					}
 					if n++; n%64 == 0 {
-						task.Commit(1)
+						task.Commit()
 					}
 				}
 				b.ReportMetric(float64(cpu()-start)/float64(n)/benchRows, "cpu-ns/row")
@@ -154,7 +154,7 @@ func BenchmarkEpoch(b *testing.B) {
 						return nil
 					})
 				}
-				task.Commit(1)
+				task.Commit()
 				if checkpoint {
 					if err := task.Checkpoint(positions); err != nil {
 						b.Fatal(err)

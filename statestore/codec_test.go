@@ -58,7 +58,7 @@ func TestFormatGolden(t *testing.T) {
 		return nil
 	})
 	slices.Sort(lines)
-	task.Commit(7)
+	task.Commit()
 	pos := Position{Offset: 4711, Epoch: 7, Time: time.UnixMicro(1_700_000_000_000_001), Meta: []byte("meta")}
 	if err := task.Checkpoint(map[int32]Position{0: pos, 5: pos}); err != nil {
 		t.Fatal(err)

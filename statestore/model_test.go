@@ -379,7 +379,7 @@ func commitEpoch(t testing.TB, task *Task, log *changelog, epoch uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	task.Commit(epoch)
+	task.Commit()
 }
 
 // TestTaskAgainstModel does random things in random epochs that commit or abort,

@@ -88,7 +88,7 @@ func TestMemoryBudget(t *testing.T) {
 	if err := v.Put(0, 7, []byte("first"), value); err != nil {
 		t.Fatal(err)
 	}
-	task.Commit(1)
+	task.Commit()
 	advised := false
 	for i := 0; err == nil; i++ {
 		if i > 2000 {
@@ -126,7 +126,7 @@ func TestAbortsLeaveNoGarbage(t *testing.T) {
 	if err := v.Put(0, 1, []byte("k"), make([]byte, 1000)); err != nil {
 		t.Fatal(err)
 	}
-	task.Commit(1)
+	task.Commit()
 	var first int64
 	for i := range 200 {
 		for j := range 50 {
@@ -163,7 +163,7 @@ func TestOverwritesAreCompacted(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		task.Commit(uint64(epoch))
+		task.Commit()
 	}
 	if used, _ := s.MemoryBytes(); used > 1<<20 {
 		t.Errorf("26 kB of values take %d bytes", used)

@@ -52,7 +52,7 @@ func TestLargeTable(t *testing.T) {
 				want[key] = n
 			}
 		} else if round%3 == 0 {
-			task.Commit(1)
+			task.Commit()
 			for key, n := range want {
 				committed[key] = n
 			}

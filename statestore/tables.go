@@ -27,7 +27,6 @@ type Keys struct {
 // abort.
 type Tables struct {
 	view   *View
-	space  uint8
 	layout Layout
 	// raw: loaded or restored before the operator said what the values are. A row
 	// then has one blob, the encoded value.
@@ -74,7 +73,7 @@ func (v *View) tables(space uint8, l Layout) (*Tables, error) {
 }
 
 func newTables(v *View, space uint8, l Layout) *Tables {
-	return &Tables{view: v, space: space, layout: l, by: map[int64]*Table{},
+	return &Tables{view: v, layout: l, by: map[int64]*Table{},
 		prefix: appendFamilyPrefix(nil, v.operator, space)}
 }
 

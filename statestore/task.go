@@ -44,7 +44,6 @@ type Task struct {
 	dropped []*Table
 
 	checkpoint *checkpoint // running, or nil
-	epoch      uint64      // last committed
 	charged    int64       // bytes of the budget
 	restoring  bool        // what is charged now was there before
 	released   bool
@@ -157,7 +156,7 @@ func (t *Table) eachDropped(scratch *[]byte, fn func(partition int32, key, value
 }
 
 // Commit makes the changes since the last Commit or Abort final.
-func (t *Task) Commit(epoch uint64) {
+func (t *Task) Commit() {
 	for _, table := range t.touched {
 		table.commitTouched()
 		table.prune()
@@ -169,7 +168,6 @@ func (t *Task) Commit(epoch uint64) {
 		table.created = false
 		table.prune()
 	}
-	t.epoch = epoch
 	t.endEpoch()
 	if t.OverBudget() {
 		t.dropSpares()

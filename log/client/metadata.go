@@ -165,41 +165,18 @@ func (c *Client) ListTopics(ctx context.Context) ([]*Topic, error) {
 	return all, nil
 }
 
-// ClusterInfo is what a cluster says about itself.
-type ClusterInfo struct {
-	ID         string
-	Controller int32
-	Brokers    []BrokerInfo
-}
-
-// BrokerInfo is one broker of a cluster.
-type BrokerInfo struct {
-	ID   int32
-	Host string
-	Port int32
-	Rack string
-}
-
-// Describe asks the cluster about itself.
-func (c *Client) Describe(ctx context.Context) (*ClusterInfo, error) {
+// ClusterID asks the cluster for its id, "" if it has none. It makes one attempt.
+func (c *Client) ClusterID(ctx context.Context) (string, error) {
 	req := kmsg.NewPtrMetadataRequest()
-	req.Topics = []kmsg.MetadataRequestTopic{}
+	req.Topics = []kmsg.MetadataRequestTopic{} // none: nil would be all
 	resp, err := req.RequestWith(ctx, c.cluster)
 	if err != nil {
-		return nil, fmt.Errorf("describe the cluster: %w", err)
+		return "", fmt.Errorf("ask for the cluster's id: %w", err)
 	}
-	info := &ClusterInfo{Controller: resp.ControllerID}
-	if resp.ClusterID != nil {
-		info.ID = *resp.ClusterID
+	if resp.ClusterID == nil {
+		return "", nil
 	}
-	for _, b := range resp.Brokers {
-		bi := BrokerInfo{ID: b.NodeID, Host: b.Host, Port: b.Port}
-		if b.Rack != nil {
-			bi.Rack = *b.Rack
-		}
-		info.Brokers = append(info.Brokers, bi)
-	}
-	return info, nil
+	return *resp.ClusterID, nil
 }
 
 // askMetadata asks for the named topics, or for all if none is named.

@@ -48,15 +48,17 @@ func (c *Client) initProducerID(ctx context.Context, txnID *string, timeout time
 		resp, err := req.RequestWith(ctx, c.cluster)
 		if err == nil {
 			err = brokerError(resp.ErrorCode, nil, "%s", what)
+		} else {
+			err = fmt.Errorf("%s: %w", what, err)
 		}
 		if err == nil {
 			return identity{resp.ProducerID, resp.ProducerEpoch}, nil
 		}
 		if !transient(ctx, err) {
-			return identity{-1, -1}, fmt.Errorf("%s: %w", what, err)
+			return identity{-1, -1}, err
 		}
 		if werr := b.wait(ctx); werr != nil {
-			return identity{-1, -1}, fmt.Errorf("%s: %w (last: %w)", what, werr, err)
+			return identity{-1, -1}, fmt.Errorf("%w (last: %w)", werr, err)
 		}
 		if b.n == warnAfter {
 			c.logger.Warn("no producer id yet, still trying", "what", what, "cause", err)

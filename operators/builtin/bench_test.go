@@ -116,7 +116,7 @@ func benchAggregate(b *testing.B, compute operatortest.Map, distinct int) {
 				b.Fatal(err)
 			}
 			task.Changes(func(int32, []byte, []byte) error { return nil })
-			task.Commit(1)
+			task.Commit()
 		}
 	}
 	b.ReportMetric(float64(cpu()-start)/float64(n)/benchRows, "cpu-ns/row")

@@ -36,12 +36,12 @@ func sumOf(t *testing.T, rng *rand.Rand, task *statestore.Task, values []float64
 			t.Fatal(err)
 		}
 		if rng.IntN(5) == 0 {
-			task.Commit(1)
+			task.Commit()
 		}
 	}
 	result := floatSum{}.value(tables.At(ns), slots[0], 1)
 	tables.Drop(ns)
-	task.Commit(2)
+	task.Commit()
 	return result
 }
 

@@ -11,10 +11,10 @@ import (
 // Call is a function call taken apart, as `sum(price / 1e6)` in an aggregate's
 // compute.
 type Call struct {
-	Name         string
-	From, To     int // the runes of the name
-	Args         []Arg
-	OpenAt, Last int // the runes of the opening and the closing parenthesis
+	Name   string
+	From   int // the name's first rune
+	Args   []Arg
+	OpenAt int // the rune of the opening parenthesis
 }
 
 // Arg is the text of one argument.
@@ -36,7 +36,7 @@ func ParseCall(text string) (*Call, error) {
 	if end < 3 || toks[0].Kind != lexer.Identifier || !toks[1].Is(lexer.Bracket, "(") {
 		return nil, notACall(text)
 	}
-	c := &Call{Name: toks[0].Value, From: toks[0].From, To: toks[0].To, OpenAt: toks[1].From}
+	c := &Call{Name: toks[0].Value, From: toks[0].From, OpenAt: toks[1].From}
 	runes := []rune(text)
 	depth, start := 1, toks[1].To
 	add := func(to int) {
@@ -60,7 +60,6 @@ func ParseCall(text string) (*Call, error) {
 					Msg:  "nothing may follow the closing parenthesis of " + c.Name + "(...)",
 					Hint: "compute with the result in a map operator after this one"}
 			}
-			c.Last = t.From
 			if i > 2 {
 				add(t.From)
 			}

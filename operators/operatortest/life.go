@@ -98,7 +98,7 @@ func (tr *trial) commit() {
 		if err != nil {
 			tr.t.Fatal(err)
 		}
-		inst.task.Commit(tr.epoch)
+		inst.task.Commit()
 	}
 	for _, s := range tr.streams {
 		s.committed = s.taken
