@@ -176,10 +176,10 @@ func report(stderr io.Writer, err error) int {
 		fmt.Fprintf(stderr, "%s\n", plural(len(faults), "fault", "faults"))
 		return exitUsage
 	case errors.As(err, &usage):
-		fmt.Fprintln(stderr, "millrace:", err)
+		fmt.Fprintln(stderr, "millrace:", printableLines(err.Error()))
 		return exitUsage
 	}
-	fmt.Fprintln(stderr, "millrace:", err)
+	fmt.Fprintln(stderr, "millrace:", printableLines(err.Error()))
 	return exitFailed
 }
 

@@ -5,7 +5,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -56,21 +55,7 @@ func foldFlags(usages string, width int) string {
 			at = 0
 		}
 		b.WriteString(strings.Repeat(" ", column-at))
-		at = column
-		for i, word := range strings.Fields(parts[2]) {
-			n := utf8.RuneCountInString(word)
-			switch {
-			case i == 0:
-			case at+1+n > width:
-				b.WriteString("\n" + strings.Repeat(" ", column))
-				at = column
-			default:
-				b.WriteByte(' ')
-				at++
-			}
-			b.WriteString(word)
-			at += n
-		}
+		b.WriteString(strings.Join(foldText(parts[2], width-column), "\n"+strings.Repeat(" ", column)))
 		b.WriteByte('\n')
 	}
 	return b.String()

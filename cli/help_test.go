@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -45,4 +46,30 @@ func TestHelpFitsATerminal(t *testing.T) {
 		}
 	}
 	walk((&app{}).root(), nil)
+}
+
+// Lines of "millrace list" had four hundred columns, and the rows of a table ended in
+// blanks where its last columns were empty.
+func TestTablesAreNoWiderThanTheyMust(t *testing.T) {
+	rows := [][]string{{"NAME", "WHAT"}, {"a", "one two three four five six"}, {"bcd", ""}}
+	if got, want := foldLast(rows, 30), [][]string{{"NAME", "WHAT"}, {"a", "one two three four five"}, {"", "six"}, {"bcd", ""}}; !slices.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := foldLast(rows, 0); len(got) != len(rows) {
+		t.Errorf("folded for no terminal: %q", got)
+	}
+	var b strings.Builder
+	if err := printTable(&b, [][]string{{"A", "B", "C"}, {"x", "1", ""}, {"", "", ""}}); err != nil || b.String() != "A  B  C\nx  1\n\n" {
+		t.Errorf("%q %v", b.String(), err)
+	}
+}
+
+// The name of a group came back in an error as it was, and it was one that turns
+// terminals red.
+func TestErrorsAreNoCommandsToATerminal(t *testing.T) {
+	got := millrace(t, "", "topic", "\x1b[31mred")
+	got.want(t, 2, "\\x1b[31mred")
+	if strings.Contains(got.stderr, "\x1b") {
+		t.Errorf("%q", got.stderr)
+	}
 }

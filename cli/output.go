@@ -59,26 +59,80 @@ func printTable(w io.Writer, rows [][]string) error {
 			}
 		}
 	}
-	var b strings.Builder
+	var b, line strings.Builder
 	for _, row := range rows {
+		line.Reset()
 		for i, cell := range row {
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
 			switch {
 			case right[i]:
-				b.WriteString(pad + cell)
+				line.WriteString(pad + cell)
 			case i == len(row)-1:
-				b.WriteString(cell)
+				line.WriteString(cell)
 			default:
-				b.WriteString(cell + pad)
+				line.WriteString(cell + pad)
 			}
 			if i < len(row)-1 {
-				b.WriteString("  ")
+				line.WriteString("  ")
 			}
 		}
+		b.WriteString(strings.TrimRight(line.String(), " "))
 		b.WriteByte('\n')
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// foldLast divides the last cells over rows of their own, so that a table is no wider
+// than a terminal; a width of 0 is none.
+func foldLast(rows [][]string, width int) [][]string {
+	last := len(rows[0]) - 1
+	room := width
+	for i := range last {
+		widest := 0
+		for _, row := range rows {
+			widest = max(widest, utf8.RuneCountInString(row[i]))
+		}
+		room -= widest + 2
+	}
+	if width == 0 || room < minFold {
+		return rows
+	}
+	var folded [][]string
+	for _, row := range rows {
+		for i, line := range foldText(row[last], room) {
+			part := make([]string, last+1)
+			if i == 0 {
+				copy(part, row)
+			}
+			part[last] = line
+			folded = append(folded, part)
+		}
+	}
+	return folded
+}
+
+// minFold is the least width that text is folded to; below it is left to the terminal.
+const minFold = 20
+
+// foldText divides text into lines of width at most, at spaces; a longer word has a
+// line of its own.
+func foldText(text string, width int) []string {
+	var lines []string
+	line, at := "", 0
+	for _, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case line == "":
+			line, at = word, n
+		case at+1+n > width:
+			lines = append(lines, line)
+			line, at = word, n
+		default:
+			line, at = line+" "+word, at+1+n
+		}
+	}
+	return append(lines, line)
 }
 
 func printableRows(rows [][]string) [][]string {

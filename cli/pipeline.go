@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -33,6 +34,10 @@ func (a *app) load(path string) (*dsl.Graph, error) {
 		return g, err
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, usagef("there is no pipeline file %s: name one, or - for standard input", path)
+	}
+	var fault *fs.PathError
+	if errors.As(err, &fault) { // it names the file itself
+		return nil, usageError{fault}
 	}
 	return nil, usageError{err}
 }
@@ -160,7 +165,11 @@ func (a *app) listCommand() *cobra.Command {
 		ValidArgs: kinds,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 || len(args) == 1 && !contains(kinds, args[0]) {
-				return usagef("list takes one of sources, operators, sinks, functions")
+				hint := ""
+				if near := spec.Nearest(args[0], kinds); near != "" {
+					hint = "; did you mean " + near + "?"
+				}
+				return usagef("list takes one of sources, operators, sinks, functions%s", hint)
 			}
 			return nil
 		},
@@ -182,6 +191,9 @@ func (a *app) listCommand() *cobra.Command {
 			rows := [][]string{{"KIND", "NAME", "WHAT IT DOES"}}
 			for _, v := range all {
 				rows = append(rows, []string{v.Kind, v.Name, v.Summary})
+			}
+			if f, ok := c.OutOrStdout().(*os.File); ok {
+				rows = foldLast(rows, columns(f))
 			}
 			return printTable(c.OutOrStdout(), rows)
 		},

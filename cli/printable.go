@@ -29,6 +29,15 @@ func printable(s string) string {
 	return b.String()
 }
 
+// printableLines is printable for a text of several lines.
+func printableLines(s string) string {
+	all := strings.Split(s, "\n")
+	for i := range all {
+		all[i] = printable(all[i])
+	}
+	return strings.Join(all, "\n")
+}
+
 func visible(s string) bool {
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/millrace/millrace/log/client"
 	"github.com/millrace/millrace/log/record"
@@ -52,6 +53,9 @@ line without one has no key.`,
 			}
 			return a.withClient(c, &f.remote, func(ctx context.Context, cl *client.Client) error {
 				n, err := f.produce(ctx, cl, args[0], a.stdin)
+				if errors.Is(err, kerr.ClusterAuthorizationFailed) {
+					return fmt.Errorf("%w (this user needs the right to write to the topic: millrace acl create --allow User:NAME --operation write --topic %s)", err, args[0])
+				}
 				if err != nil {
 					return fmt.Errorf("%w (%s read)", err, plural(n, "line was", "lines were"))
 				}
@@ -101,10 +105,11 @@ func (f *produceFlags) produce(ctx context.Context, cl *client.Client, topic str
 		}
 		for _, line := range chunk {
 			key, value := f.split(line)
-			if err := p.Append(topic, f.choose(key, n, parts), time.Now().UnixMilli(), key, value); err != nil {
+			at := f.choose(key, n, parts)
+			n++
+			if err := p.Append(topic, at, time.Now().UnixMilli(), key, value); err != nil {
 				return n, err
 			}
-			n++
 		}
 	}
 	if ctx.Err() != nil { // what was read is still written

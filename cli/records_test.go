@@ -99,3 +99,15 @@ func TestNoBrokerIsSaidOnce(t *testing.T) {
 	got := millrace(t, "", "topic", "list", "-b", addr, "--timeout", "50ms")
 	got.want(t, 1, "no broker at "+addr+" answers: connect: connection refused (")
 }
+
+// "ask for a producer id: ask for a producer id: CLUSTER_AUTHORIZATION_FAILED (0 lines
+// were read)" told nobody that a user may not write to a topic.
+func TestProduceSaysWhichRightIsMissing(t *testing.T) {
+	addr := freeAddress(t)
+	start(t, "server", "--data", t.TempDir(), "--listen", addr, "--admin-listen", "none", "--authorize", "--super-user", "User:admin").until(t, "listening on")
+	got := millrace(t, "x\n", "produce", "orders", "-b", addr)
+	got.want(t, 1)
+	if n := strings.Count(got.stderr, "producer id"); n > 1 {
+		t.Errorf("it is said %d times: %s", n, got.stderr)
+	}
+}

@@ -215,8 +215,16 @@ func (a *app) summary(g *dsl.Graph, s engine.Stats, took time.Duration, data str
 	}
 	fmt.Fprintln(w)
 	_ = printTable(w, rows)
-	fmt.Fprintf(w, "\n%s: %s rows in, %s out, %s late, %s errors in %s (%s rows/s), %s\n",
-		g.Name, thousands(s.RowsIn), thousands(s.RowsOut), thousands(s.Late), thousands(s.Errors),
+	in := thousands(s.RowsIn) + " rows in"
+	if read := rowsRead(s); read > s.RowsIn {
+		in = fmt.Sprintf("%s of %s rows in committed", thousands(s.RowsIn), thousands(read))
+	}
+	errs := thousands(s.Errors) + " errors"
+	if s.Errors == 1 {
+		errs = "1 error"
+	}
+	fmt.Fprintf(w, "\n%s: %s, %s out, %s late, %s in %s (%s rows/s), %s\n",
+		g.Name, in, thousands(s.RowsOut), thousands(s.Late), errs,
 		took.Round(time.Millisecond), thousands(int64(float64(s.RowsIn)/took.Seconds())), plural(int(s.Commits), "epoch", "epochs"))
 	for _, n := range s.Nodes {
 		if n.LastError != "" {
