@@ -35,7 +35,6 @@ func (c *call) sender() coord.Meta {
 	m := coord.Meta{
 		ClientID:   c.caller.ClientID,
 		ClientHost: "/" + c.caller.Host, // as Java prints an address, which tools expect
-		Principal:  c.caller.Principal,
 	}
 	if c.opts.Authorizer != nil {
 		m.Visible = func(topic string) bool { return c.sees(acl.Describe, acl.Topic, topic) }

@@ -30,8 +30,6 @@ type Meta struct {
 	ClientID string
 	// ClientHost is the address the client came from, as groups show it.
 	ClientHost string
-	// Principal is the authenticated user, like "User:anna".
-	Principal string
 	// Visible tells whether the sender may know of a topic, for requests that find
 	// topics by themselves; nil means that it may know of all. It is called while the
 	// request is handled, from any goroutine.

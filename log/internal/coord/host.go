@@ -28,10 +28,8 @@ type Replayable interface {
 // HostOptions say which cores a Host runs.
 type HostOptions struct {
 	// Topic names the internal topic in messages.
-	Topic string
-	// Partitions is how many partitions it has.
-	Partitions int32
-	Driver     *core.Driver
+	Topic  string
+	Driver *core.Driver
 	// New makes the core of a partition in a leader epoch, before Replay. wall is the
 	// time of day when the core's now is 0.
 	New func(partition, epoch int32, wall time.Time) Replayable
@@ -87,7 +85,8 @@ func NewHost(o HostOptions) *Host {
 	return &Host{opts: o, led: map[int32]*led{}}
 }
 
-// Elected begins to load a partition. An earlier leadership of it ends first.
+// Elected begins to load a partition. An earlier leadership of it ends first. One
+// goroutine at a time calls Elected and Resigned.
 func (h *Host) Elected(partition, epoch int32, log Log) {
 	h.Resigned(partition)
 	ctx, cancel := context.WithCancel(context.Background())

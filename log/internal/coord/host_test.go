@@ -60,7 +60,7 @@ func inBubble(t *testing.T, f func(h *hosted)) {
 	synctest.Test(t, func(t *testing.T) {
 		d := core.NewDriver(core.DriverOptions{Shards: 1})
 		h := &hosted{t: t}
-		h.Host = coord.NewHost(coord.HostOptions{Topic: "__t", Partitions: 4, Driver: d,
+		h.Host = coord.NewHost(coord.HostOptions{Topic: "__t", Driver: d,
 			New:    func(_, epoch int32, _ time.Time) coord.Replayable { return &journal{epoch: epoch} },
 			Reset:  func(int32) { h.resets++ },
 			Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})

@@ -14,17 +14,18 @@ type olderCode struct {
 
 // olderCodes are all of them, by key.
 var olderCodes = []olderCode{
-	{0, 4, kerr.KafkaStorageError, kerr.NotLeaderForPartition}, // KIP-112
-	{0, 11, kerr.TransactionAbortable, kerr.InvalidTxnState},   // KIP-890
-	{1, 6, kerr.KafkaStorageError, kerr.NotLeaderForPartition}, // KIP-112
-	{22, 4, kerr.ProducerFenced, kerr.InvalidProducerEpoch},    // KIP-588
-	{24, 2, kerr.ProducerFenced, kerr.InvalidProducerEpoch},    // KIP-588
-	{24, 5, kerr.TransactionAbortable, kerr.InvalidTxnState},   // KIP-890
-	{25, 2, kerr.ProducerFenced, kerr.InvalidProducerEpoch},    // KIP-588
-	{25, 4, kerr.TransactionAbortable, kerr.InvalidTxnState},   // KIP-890
-	{26, 2, kerr.ProducerFenced, kerr.InvalidProducerEpoch},    // KIP-588
-	{26, 4, kerr.TransactionAbortable, kerr.InvalidTxnState},   // KIP-890
-	{28, 4, kerr.TransactionAbortable, kerr.InvalidTxnState},   // KIP-890
+	{0, 4, kerr.KafkaStorageError, kerr.NotLeaderForPartition},            // KIP-112
+	{0, 11, kerr.TransactionAbortable, kerr.InvalidTxnState},              // KIP-890
+	{1, 6, kerr.KafkaStorageError, kerr.NotLeaderForPartition},            // KIP-112
+	{22, 4, kerr.ProducerFenced, kerr.InvalidProducerEpoch},               // KIP-588
+	{24, 2, kerr.ProducerFenced, kerr.InvalidProducerEpoch},               // KIP-588
+	{24, 5, kerr.TransactionAbortable, kerr.InvalidTxnState},              // KIP-890
+	{25, 2, kerr.ProducerFenced, kerr.InvalidProducerEpoch},               // KIP-588
+	{25, 4, kerr.TransactionAbortable, kerr.InvalidTxnState},              // KIP-890
+	{26, 2, kerr.ProducerFenced, kerr.InvalidProducerEpoch},               // KIP-588
+	{26, 4, kerr.TransactionAbortable, kerr.InvalidTxnState},              // KIP-890
+	{28, 2, kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable}, // KAFKA-7296
+	{28, 4, kerr.TransactionAbortable, kerr.InvalidTxnState},              // KIP-890
 }
 
 // CodeFor is an error code as a client is told it that asked with this version of a

@@ -56,7 +56,7 @@ func NewCoordinator(o Options) *Coordinator {
 		c.logger = slog.Default()
 	}
 	c.host = coord.NewHost(coord.HostOptions{
-		Topic: coord.GroupTopic, Partitions: o.Partitions, Driver: o.Driver, Logger: o.Logger,
+		Topic: coord.GroupTopic, Driver: o.Driver, Logger: o.Logger,
 		New: func(_, _ int32, wall time.Time) coord.Replayable {
 			groups := NewCore(o.Config, wall, newRand())
 			if o.Topics != nil {

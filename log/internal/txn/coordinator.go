@@ -69,7 +69,7 @@ func NewCoordinator(o Options) *Coordinator {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.writer = newWriter(c.ctx, o.Markers, c.guards, &c.wg, o.Logger)
 	c.host = coord.NewHost(coord.HostOptions{
-		Topic: coord.TransactionTopic, Partitions: o.Partitions, Driver: o.Driver, Logger: o.Logger,
+		Topic: coord.TransactionTopic, Driver: o.Driver, Logger: o.Logger,
 		New: func(_, epoch int32, wall time.Time) coord.Replayable {
 			return NewCore(o.Config, epoch, wall)
 		},
