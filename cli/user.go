@@ -58,7 +58,7 @@ func parseMechanism(name string) (kadm.ScramMechanism, error) {
 	return 0, usagef("--mechanism %q: use SCRAM-SHA-256 or SCRAM-SHA-512", name)
 }
 
-// set gives a user a password. The user must be there already, or must not be.
+// setPassword gives a user a password. The user must be there already, or must not be.
 func (a *app) setPassword(c *cobra.Command, n *newPassword, name string, exists bool) error {
 	var upserts []kadm.UpsertSCRAM
 	password, made, err := n.password(a)

@@ -174,7 +174,7 @@ func aggregateSpec() *operators.Spec {
 	}
 }
 
-// latest is an operator that is only convergent.
+// latestSpec is an operator that is only convergent.
 func latestSpec() *operators.Spec {
 	return &operators.Spec{
 		Name: "latest", Summary: "Keeps the last row of each key.",
@@ -189,7 +189,7 @@ func latestSpec() *operators.Spec {
 	}
 }
 
-// split is an operator with a port of its own.
+// splitSpec is an operator with a port of its own.
 func splitSpec() *operators.Spec {
 	return &operators.Spec{
 		Name: "split", Summary: "Sends some rows to another port.",
@@ -202,7 +202,7 @@ func splitSpec() *operators.Spec {
 	}
 }
 
-// join is an operator with two inputs.
+// joinSpec is an operator with two inputs.
 func joinSpec() *operators.Spec {
 	return &operators.Spec{
 		Name: "join", Summary: "Joins two streams.", Inputs: []string{"left", "right"},

@@ -236,12 +236,12 @@ func (t *Table) forget(partition int32) {
 	t.settle()
 }
 
-// entryKey is the start of all keys of an operator's namespace in a partition.
+// entryPrefix is the start of all keys of an operator's namespace in a partition.
 func entryPrefix(partition int32, ts *Tables, ns int64) []byte {
 	return appendNamespace(append(appendPartition(nil, partition), ts.prefix...), ns)
 }
 
-// after is the lowest key above everything that begins with prefix, whose last
+// afterNamespace is the lowest key above everything that begins with prefix, whose last
 // eight bytes are a namespace.
 func afterNamespace(prefix []byte) []byte {
 	end := append([]byte(nil), prefix...)

@@ -67,7 +67,7 @@ type cell interface {
 	int64 | float64 | uint8 | string
 }
 
-// lane is the slice of v that holds cells of type T. Text in Arrow's layout must
+// laneOf is the slice of v that holds cells of type T. Text in Arrow's layout must
 // have been turned into views before (Eval.views).
 func laneOf[T cell](v *vec) *[]T {
 	var zero *[]T
