@@ -53,9 +53,10 @@ type Framed interface {
 	// Header takes that line. It comes before the first Decode of every file, also
 	// when reading goes on in the middle.
 	Header(line []byte) error
-	// Complete says whether the text (one or more lines, the last without its end)
-	// is a whole row, or goes on in the next line.
-	Complete(text []byte) bool
+	// GoesOn says whether a row goes on behind the next line of it. open is what it
+	// said of the line before, false at a row's first; line is without its end. Every
+	// line of a row is shown once, so a row of many costs no more than its bytes.
+	GoesOn(open bool, line []byte) bool
 }
 
 // Encoder turns rows into bytes. It belongs to one goroutine.

@@ -112,9 +112,10 @@ func (d *csvDecoder) Header(line []byte) error {
 	return nil
 }
 
-// Complete implements Framed: a row goes on in the next line while a quote is
-// open.
-func (*csvDecoder) Complete(text []byte) bool { return bytes.Count(text, []byte{'"'})%2 == 0 }
+// GoesOn implements Framed: a row goes on in the next line while a quote is open.
+func (*csvDecoder) GoesOn(open bool, line []byte) bool {
+	return open != (bytes.Count(line, []byte{'"'})%2 != 0)
+}
 
 // Decode implements Decoder.
 func (d *csvDecoder) Decode(value []byte) error {

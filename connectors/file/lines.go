@@ -10,13 +10,18 @@ import (
 // no whole row now. The position moves past it. A row that is longer than
 // maxLine comes out cut to a little more than that, so that the caller can tell.
 func (r *reader) line() (text []byte, ok bool, err error) {
-	from := r.took
+	from := r.took  // where to look for the next line end
+	lines := 0      // bytes of the row's lines before it
+	goesOn := false // the row does, behind those
 	for {
 		if i := bytes.IndexByte(r.buf[from:], '\n'); i >= 0 {
 			end := from + i
 			text := trimCR(r.buf[r.took:end])
-			if r.framed != nil && !r.framed.Complete(text) && len(text) <= r.options.maxLine {
-				from = end + 1
+			if r.framed != nil {
+				goesOn = r.framed.GoesOn(goesOn, r.buf[r.took+lines:end])
+			}
+			if goesOn && len(text) <= r.options.maxLine {
+				from, lines = end+1, end+1-r.took
 				continue
 			}
 			r.take(end + 1 - r.took)

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 
 	"github.com/millrace/millrace/connectors"
+	"github.com/millrace/millrace/connectors/codec"
 	"github.com/millrace/millrace/connectors/connectortest"
 	"github.com/millrace/millrace/operators/columnar"
 	"github.com/millrace/millrace/operators/spec"
@@ -234,4 +235,42 @@ func TestFollow(t *testing.T) {
 		defer r.Close()
 		expect("3 four", true)
 	})
+}
+
+// counting counts the bytes that a decoder is asked to frame.
+type counting struct {
+	codec.Framed
+	bytes int
+}
+
+func (c *counting) GoesOn(open bool, line []byte) bool {
+	c.bytes += len(line)
+	return c.Framed.GoesOn(open, line)
+}
+
+// TestStrayQuote: behind a quote that nobody closes every line may be the row's last,
+// and asking of each whether the text so far is a row read it again from its start.
+// With a large max_line a file of some megabytes took hours.
+func TestStrayQuote(t *testing.T) {
+	dir := t.TempDir()
+	const lines = 50_000
+	put(t, dir, "f.csv", "n,s\n1,\"x\n"+strings.Repeat("2,y\n", lines)+"3,\"\n4,z\n")
+	s := newTestSource(t, dir, "f.csv", "csv", numbered(t), false, 1<<20)
+	r, err := s.Open(t.Context(), connectors.Split{ID: filepath.Join(dir, "f.csv")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	c := &counting{Framed: r.(*reader).framed}
+	r.(*reader).framed = c
+	got, err := r.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows := got.Batch.Rows; rows != 2 {
+		t.Errorf("read %d rows", rows)
+	}
+	if most := 5 * lines; c.bytes > most {
+		t.Errorf("%d bytes were framed, of %d in the file", c.bytes, most)
+	}
 }
