@@ -141,6 +141,27 @@ func TestLateRows(t *testing.T) {
 	}
 }
 
+// TestLateToTheTick: a window that ends where the watermark stands is closed, and one
+// that ends a tick later is open.
+func TestLateToTheTick(t *testing.T) {
+	src := &memSource{step: 1, splits: [][]memRow{{
+		{"a", 1, 15_499}, {"a", 2, 14_999}, // at the watermark 14 999
+		{"a", 4, 15_500}, {"a", 8, 14_999}, // at 15 000
+	}}}
+	g := newTestGraph("ticks", src)
+	p := openPipeline(t, g, newCluster(t), t.TempDir())
+	defer p.Close()
+	if err := p.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := g.sums.sorted(), []string{"a 15000 2", "a 16000 5"}; !slices.Equal(got, want) {
+		t.Errorf("sums %v, want %v", got, want)
+	}
+	if got := g.late.rows; len(got) != 1 {
+		t.Errorf("late rows %v, want the second of 14999", got)
+	}
+}
+
 // TestPoisonRow: a row that makes an operator panic, over and over, goes to the
 // error port; the others count once.
 func TestPoisonRow(t *testing.T) {
