@@ -241,8 +241,9 @@ type collector struct {
 	open     []string
 	rows     []string
 	onCommit func(rows int)
-	// failAfter ends the sink's service at that many commits with rows; 0: never.
+	// failAfter is the commit with rows that fails with failure; 0: none does.
 	failAfter int
+	failure   error // nil is errBrokenPipe
 }
 
 var errBrokenPipe = errors.New("broken pipe")
@@ -259,7 +260,7 @@ func (c *collector) Committed(context.Context) error {
 	defer c.mu.Unlock()
 	if c.failAfter > 0 && len(c.open) > 0 {
 		if c.failAfter--; c.failAfter == 0 {
-			return errBrokenPipe
+			return cmp.Or(c.failure, errBrokenPipe)
 		}
 	}
 	c.rows = append(c.rows, c.open...)

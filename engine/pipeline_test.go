@@ -215,6 +215,26 @@ func TestSinkFailsAfterTheCommit(t *testing.T) {
 	}
 }
 
+// TestSinkFailsForAWhile is the same with a sink that can be tried again: the tasks of
+// this process go on, and they had not heard of the commit.
+func TestSinkFailsForAWhile(t *testing.T) {
+	cluster := newCluster(t)
+	src := &memSource{splits: rowsFor(11, 2, 20_000), step: 20}
+	g := newTestGraph("sinkpause", src)
+	g.sums.failAfter, g.sums.failure = 2, fmt.Errorf("the pipe is full: %w", connectors.ErrTransient)
+	p := openPipeline(t, g, cluster, t.TempDir())
+	defer p.Close()
+	if err := p.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p.Stats().Aborts != 1 {
+		t.Errorf("%d generations failed, not the one of the sink", p.Stats().Aborts)
+	}
+	if got, want := readTopic(t, cluster, "out"), expected(src.splits); !slices.Equal(got, want) {
+		t.Errorf("the topic differs: %d rows, want %d", len(got), len(want))
+	}
+}
+
 func TestMovedOffsetsAreRefused(t *testing.T) {
 	err := sameOffsets("g", map[string]int64{"t/0": 5, "t/1": 7}, map[string]int64{"t/0": 5, "t/1": 9})
 	var moved *OffsetsMoved
