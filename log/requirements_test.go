@@ -92,7 +92,7 @@ var requirements = []requirement{
 	}},
 	{key: 14, needs: []need{{onGroup(acl.Read)}}, request: func(*rights) kmsg.Request {
 		req := kmsg.NewPtrSyncGroupRequest()
-		req.Group, req.MemberID = "g", "m"
+		req.Group, req.MemberID, req.ProtocolType, req.Protocol = "g", "m", new("consumer"), new("range")
 		return req
 	}},
 	{key: 15, needs: []need{{onGroup(acl.Describe)}}, request: func(*rights) kmsg.Request {

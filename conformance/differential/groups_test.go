@@ -110,7 +110,7 @@ func join(d drawer) op {
 		if resp.ErrorCode != 0 {
 			return code(resp.ErrorCode)
 		}
-		s.members[group] = &member{resp.MemberID, resp.Generation}
+		s.members[group] = &member{resp.MemberID, resp.Generation, *resp.Protocol}
 		return fmt.Sprint("ok generation=", resp.Generation, " protocol=", text(resp.Protocol), " leads=", resp.LeaderID == resp.MemberID, " members=", len(resp.Members))
 	}}
 }
@@ -121,6 +121,11 @@ func syncGroup(d drawer) op {
 		req := kmsg.NewPtrSyncGroupRequest()
 		req.Group = group
 		req.MemberID, req.Generation = s.member(group, shift)
+		kind, protocol := "consumer", "range" // from version 5 on neither can be left out
+		if m := s.members[group]; m != nil {
+			protocol = m.protocol
+		}
+		req.ProtocolType, req.Protocol = &kind, &protocol
 		ra := kmsg.NewSyncGroupRequestGroupAssignment()
 		ra.MemberID, ra.MemberAssignment = req.MemberID, fmt.Appendf(nil, "assigned in %d", req.Generation)
 		req.GroupAssignment = append(req.GroupAssignment, ra)

@@ -41,6 +41,7 @@ type producer struct {
 type member struct {
 	id         string
 	generation int32
+	protocol   string // that its last join settled on
 }
 
 func newSide(ctx context.Context, t *testing.T, name, addr string) *side {

@@ -152,6 +152,9 @@ func newProduceResponsePartition(index int32) kmsg.ProduceResponseTopicPartition
 func (c *call) append(ctx context.Context, req *kmsg.ProduceRequest, t *meta.Topic,
 	rp *kmsg.ProduceRequestTopicPartition, pp *kmsg.ProduceResponseTopicPartition,
 ) (*replica.Pending, error) {
+	if rp.Partition < 0 || int(rp.Partition) >= len(t.Partitions) {
+		return nil, kerr.UnknownTopicOrPartition
+	}
 	if req.Acks < -1 || req.Acks > 1 {
 		return nil, refused(kerr.InvalidRequiredAcks, fmt.Sprintf("acks is %d: use 0, 1 or -1", req.Acks))
 	}

@@ -60,10 +60,12 @@ func listOffsets(_ context.Context, c *call, req *kmsg.ListOffsetsRequest) (kmsg
 			pp.OldStyleOffsets = []int64{}
 			var err error = unknown
 			switch {
-			case unknown != nil:
+			case unknown == kerr.TopicAuthorizationFailed:
 			case twice[askedOffset{rt.Topic, rp.Partition}]:
 				err = kerr.InvalidRequest
-			default:
+			case !knownTime(rp.Timestamp, req.Version):
+				err = kerr.UnsupportedVersion
+			case unknown == nil:
 				err = c.listOffset(req, t, rp, &pp)
 			}
 			if err != nil {
@@ -74,6 +76,21 @@ func listOffsets(_ context.Context, c *call, req *kmsg.ListOffsetsRequest) (kmsg
 		resp.Topics = append(resp.Topics, pt)
 	}
 	return resp, nil
+}
+
+// knownTime tells whether a version has a time, which all from 0 on are.
+func knownTime(ts int64, version int16) bool {
+	switch {
+	case ts == timeLatest, ts == timeEarliest, ts >= 0:
+		return true
+	case ts == timeMax:
+		return version >= 7
+	case ts == timeEarliestLocal:
+		return version >= 8
+	case ts == timeLatestTiered:
+		return version >= 9
+	}
+	return ts == timePendingUpload && version >= 11
 }
 
 type askedOffset struct {
@@ -117,14 +134,12 @@ func (c *call) listOffset(req *kmsg.ListOffsetsRequest, t *meta.Topic,
 		pp.Offset = p.LastStable()
 	case ts == timeLatest:
 		pp.Offset = p.HighWatermark()
-	case ts == timeEarliest, ts == timeEarliestLocal && req.Version >= 8:
+	case ts == timeEarliest, ts == timeEarliestLocal:
 		pp.Offset = p.LogStart()
-	case ts == timeMax && req.Version >= 7:
+	case ts == timeMax:
 		pp.Offset, pp.Timestamp, err = p.MaxTimestamp(isolation)
-	case ts == timeLatestTiered && req.Version >= 9, ts == timePendingUpload && req.Version >= 11:
+	default: // nothing is tiered
 		return nil
-	default:
-		return kerr.UnsupportedVersion
 	}
 	if err != nil {
 		pp.Offset, pp.Timestamp = offsetUnknown, timestampUndefined

@@ -70,9 +70,6 @@ func (c *call) coordinatorOf(kind int8, key string) kmsg.FindCoordinatorResponse
 		if !c.allowed(acl.Describe, acl.TransactionalID, key) {
 			return fail(kerr.TransactionalIDAuthorizationFailed, "no right to describe the transactional id")
 		}
-		if key == "" {
-			return fail(kerr.InvalidRequest, "the transactional id is empty")
-		}
 		topic, partition = coord.TransactionTopic, c.opts.Transactions.Partition(key)
 	default:
 		return fail(kerr.InvalidRequest, "only groups and transactional ids have coordinators here")

@@ -3,9 +3,11 @@ package broker
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/millrace/millrace/log/internal/acl"
+	"github.com/millrace/millrace/log/internal/group"
 )
 
 // SyncGroup (key 14): the leader hands in the assignment, everyone gets theirs.
@@ -28,5 +30,8 @@ func init() {
 }
 
 func syncGroup(ctx context.Context, c *call, req *kmsg.SyncGroupRequest) (kmsg.Response, error) {
+	if req.Version >= 5 && (req.ProtocolType == nil || req.Protocol == nil) {
+		return group.Refuse(req, kerr.InconsistentGroupProtocol), nil
+	}
 	return c.groupsFor(ctx, acl.Read, req.Group, req)
 }

@@ -29,6 +29,7 @@ func init() {
 		},
 		deviations: []string{
 			"Served from version 0; Kafka 4 serves from 2.",
+			"A config that is given twice is refused with INVALID_CONFIG; Kafka takes the last.",
 			"The one value of `compression.type` is `producer`: batches are never compressed again.",
 		},
 	}, createTopics)
@@ -43,14 +44,11 @@ func createTopics(ctx context.Context, c *call, req *kmsg.CreateTopicsRequest) (
 	var change meta.CreateTopics
 	change.ValidateOnly = req.Version >= 1 && req.ValidateOnly
 	var denied []string
-	var nulls []kmsg.CreateTopicsRequestTopic
 	for _, t := range req.Topics {
 		switch {
 		case twice[t.Topic]:
 		case !c.mayCreate(t.Topic):
 			denied = append(denied, t.Topic)
-		case nullConfig(t) != "":
-			nulls = append(nulls, t)
 		default:
 			change.Topics = append(change.Topics, newTopic(t))
 		}
@@ -75,11 +73,6 @@ func createTopics(ctx context.Context, c *call, req *kmsg.CreateTopicsRequest) (
 		rt.ErrorCode, rt.ErrorMessage = kerr.TopicAuthorizationFailed.Code, new("no right to create the topic")
 		resp.Topics = append(resp.Topics, rt)
 	}
-	for _, t := range nulls {
-		rt := newCreateTopicsResponseTopic(t.Topic)
-		rt.ErrorCode, rt.ErrorMessage = kerr.InvalidConfig.Code, new("config "+nullConfig(t)+" cannot be null")
-		resp.Topics = append(resp.Topics, rt)
-	}
 	for i, t := range change.Topics {
 		rt := newCreateTopicsResponseTopic(t.Name)
 		if err != nil {
@@ -90,16 +83,6 @@ func createTopics(ctx context.Context, c *call, req *kmsg.CreateTopicsRequest) (
 		resp.Topics = append(resp.Topics, rt)
 	}
 	return resp, nil
-}
-
-// nullConfig is the first config that is given without a value.
-func nullConfig(t kmsg.CreateTopicsRequestTopic) string {
-	for _, cfg := range t.Configs {
-		if cfg.Value == nil {
-			return cfg.Name
-		}
-	}
-	return ""
 }
 
 func newTopic(t kmsg.CreateTopicsRequestTopic) meta.NewTopic {
@@ -113,7 +96,11 @@ func newTopic(t kmsg.CreateTopicsRequestTopic) meta.NewTopic {
 		}
 	}
 	for _, cfg := range t.Configs {
-		n.Configs = append(n.Configs, meta.ConfigValue{Key: cfg.Name, Value: *cfg.Value})
+		v := meta.ConfigValue{Key: cfg.Name, Null: cfg.Value == nil}
+		if !v.Null {
+			v.Value = *cfg.Value
+		}
+		n.Configs = append(n.Configs, v)
 	}
 	return n
 }

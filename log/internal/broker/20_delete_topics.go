@@ -23,6 +23,7 @@ func init() {
 			{5, "error messages; clients that know THROTTLING_QUOTA_EXCEEDED (KIP-599)"},
 			{6, "names or ids"},
 		},
+		deviations: []string{"The log's own topics are not deleted (INVALID_REQUEST), get no more partitions (INVALID_PARTITIONS) and keep their configs (INVALID_REQUEST); Kafka lets who has the right do all of it."},
 	}, deleteTopics)
 }
 
@@ -43,6 +44,10 @@ func deleteTopics(ctx context.Context, c *call, req *kmsg.DeleteTopicsRequest) (
 			count[ref] = 0
 		} else if rt, denied := c.refuseDeletion(ref); denied {
 			resp.Topics = append(resp.Topics, rt)
+		} else if rt, twice := c.namedBothWays(ref, count); twice {
+			if rt.Topic != nil { // one answer is enough
+				resp.Topics = append(resp.Topics, rt)
+			}
 		} else {
 			change.Topics = append(change.Topics, ref)
 		}
@@ -112,6 +117,27 @@ func unclear(ref meta.TopicRef, count map[meta.TopicRef]int) (rt kmsg.DeleteTopi
 	rt.TopicID, rt.ErrorCode, rt.ErrorMessage = ref.ID, kerr.InvalidRequest.Code, &why
 	if rt.Topic = &ref.Name; ref.Name == "" && !ref.ID.IsZero() {
 		rt.Topic = nil
+	}
+	return rt, true
+}
+
+// namedBothWays refuses a topic that a request names by its name and by its id. The
+// answer is to the name; to the id there is none.
+func (c *call) namedBothWays(ref meta.TopicRef, count map[meta.TopicRef]int) (rt kmsg.DeleteTopicsResponseTopic, twice bool) {
+	t := c.image().Topic(ref.ID)
+	if ref.ID.IsZero() {
+		t = c.image().TopicByName(ref.Name)
+	}
+	if t == nil || count[meta.TopicRef{Name: t.Name}] != 1 || count[meta.TopicRef{ID: t.ID}] != 1 {
+		return rt, false
+	}
+	if _, denied := c.refuseDeletion(meta.TopicRef{Name: t.Name}); denied {
+		return rt, false
+	}
+	rt = kmsg.NewDeleteTopicsResponseTopic()
+	if ref.ID.IsZero() {
+		rt.Topic, rt.TopicID = &t.Name, t.ID
+		rt.ErrorCode, rt.ErrorMessage = kerr.InvalidRequest.Code, new("the topic is named by its id as well")
 	}
 	return rt, true
 }

@@ -40,15 +40,20 @@ func addPartitionsToTxn(ctx context.Context, c *call, req *kmsg.AddPartitionsToT
 	if !c.allowed(acl.Write, acl.TransactionalID, req.TransactionalID) {
 		return refusePartitions(req, func(string, int32) *kerr.Error { return kerr.TransactionalIDAuthorizationFailed }), nil
 	}
-	_, others := byRight(c, acl.Write, req.Topics, func(t kmsg.AddPartitionsToTxnRequestTopic) (string, bool) { return t.Topic, true })
-	if len(others) == 0 {
-		return c.transactions(ctx, req)
-	}
-	// One that fails fails all: the others are told that they were not tried.
 	im, denied := c.image(), map[string]bool{}
+	_, others := byRight(c, acl.Write, req.Topics, func(t kmsg.AddPartitionsToTxnRequestTopic) (string, bool) { return t.Topic, true })
 	for _, t := range others {
 		denied[t.Topic] = true
 	}
+	for _, rt := range req.Topics { // nobody writes to the log's own topics
+		if t := im.TopicByName(rt.Topic); t != nil && t.Internal {
+			denied[rt.Topic] = true
+		}
+	}
+	if len(denied) == 0 {
+		return c.transactions(ctx, req)
+	}
+	// One that fails fails all: the others are told that they were not tried.
 	return refusePartitions(req, func(topic string, partition int32) *kerr.Error {
 		t := im.TopicByName(topic)
 		switch {

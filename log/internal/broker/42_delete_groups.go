@@ -25,7 +25,12 @@ func init() {
 func deleteGroups(ctx context.Context, c *call, req *kmsg.DeleteGroupsRequest) (kmsg.Response, error) {
 	resp := req.ResponseKind().(*kmsg.DeleteGroupsResponse)
 	resp.Groups = []kmsg.DeleteGroupsResponseGroup{}
+	seen := map[string]bool{}
 	for _, id := range req.Groups {
+		if seen[id] {
+			continue // deleted once, as in Kafka
+		}
+		seen[id] = true
 		one := *req
 		one.Groups = []string{id}
 		r, err := c.groupsFor(ctx, acl.Delete, id, &one)

@@ -82,13 +82,15 @@ func (c *call) alterConfigs(ctx context.Context, alters []alterResource, validat
 			a.err = refused(kerr.InvalidRequest, "the resource is named more than once")
 			continue
 		}
+		if why := a.unclear(); why != "" {
+			a.err = refused(kerr.InvalidRequest, why)
+			continue
+		}
 		if code := c.configRight(acl.AlterConfigs, a.kind, a.name); code != nil {
 			a.err = refused(code, "no right to alter these configs")
 			continue
 		}
 		switch {
-		case a.nullValue != "":
-			a.err = refused(kerr.InvalidRequest, "config "+a.nullValue+" cannot be null")
 		case a.kind == kmsg.ConfigResourceTypeBroker:
 			a.err = c.alterBroker(ctx, a, validateOnly)
 		case a.kind == kmsg.ConfigResourceTypeGroupConfig:
@@ -112,6 +114,21 @@ func (c *call) alterConfigs(ctx context.Context, alters []alterResource, validat
 			a.err = results[i].Err
 		}
 	}
+}
+
+// unclear says what is wrong with the changes, whatever they are of.
+func (a *alterResource) unclear() string {
+	named := map[string]bool{}
+	for _, ch := range a.changes {
+		if named[ch.Key] {
+			return "config " + ch.Key + " is changed twice"
+		}
+		named[ch.Key] = true
+	}
+	if a.nullValue != "" {
+		return "config " + a.nullValue + " cannot be null"
+	}
+	return ""
 }
 
 func refused(code *kerr.Error, reason string) error { return &meta.Refusal{Code: code, Reason: reason} }

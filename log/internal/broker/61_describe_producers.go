@@ -44,6 +44,10 @@ func describeProducers(_ context.Context, c *call, req *kmsg.DescribeProducersRe
 func (c *call) producersOf(topic string, index int32) kmsg.DescribeProducersResponseTopicPartition {
 	pp := kmsg.NewDescribeProducersResponseTopicPartition()
 	pp.Partition, pp.ActiveProducers = index, []kmsg.DescribeProducersResponseTopicPartitionActiveProducer{}
+	if !validTopicName(topic) {
+		pp.ErrorCode, pp.ErrorMessage = kerr.InvalidTopicException.Code, new("no topic can have this name")
+		return pp
+	}
 	if !c.allowed(acl.Read, acl.Topic, topic) {
 		pp.ErrorCode, pp.ErrorMessage = kerr.TopicAuthorizationFailed.Code, new("reading the topic is not allowed")
 		return pp

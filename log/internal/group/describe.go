@@ -83,5 +83,5 @@ func (c *Core) list(r coord.Request, req *kmsg.ListGroupsRequest) {
 
 // wanted reports whether a filter lets a name through; an empty filter does.
 func wanted(filter []string, name string) bool {
-	return len(filter) == 0 || slices.ContainsFunc(filter, func(f string) bool { return strings.EqualFold(f, name) })
+	return len(filter) == 0 || slices.ContainsFunc(filter, func(f string) bool { return strings.EqualFold(strings.TrimSpace(f), name) })
 }

@@ -200,6 +200,7 @@ func offsetRefusal(req kmsg.Request, code int16) kmsg.Response {
 	case *kmsg.OffsetCommitRequest:
 		return commitResponse(req, nil, func(topicInfo, kmsg.OffsetCommitRequestTopicPartition) int16 { return code })
 	case *kmsg.TxnOffsetCommitRequest:
+		code = coord.CodeFor(req.Key(), req.Version, code)
 		return txnCommitResponse(req, nil, func(topicInfo, kmsg.TxnOffsetCommitRequestTopicPartition) int16 { return code })
 	case *kmsg.OffsetFetchRequest:
 		return fetchRefusal(req, kerr.ErrorForCode(code).(*kerr.Error))

@@ -64,7 +64,7 @@ func TestErrorsInEveryVersion(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%T v%d: %v", req, v, err)
 				}
-				checkError(t, req, resp, kerr.CoordinatorLoadInProgress.Code)
+				checkError(t, req, resp, coord.CodeFor(req.Key(), v, kerr.CoordinatorLoadInProgress.Code))
 				c.Resigned(p)
 				if _, isList := req.(*kmsg.ListGroupsRequest); isList {
 					continue // of no partition is a list without an error

@@ -54,7 +54,7 @@ func (c *Controller) checkRegistration(b, old *Broker, known int64) error {
 
 // internalConfigs are those of the log's own topics: compacted, in segments that
 // are small, because what stands in the last one is read at every start.
-var internalConfigs = []ConfigValue{{"cleanup.policy", "compact"}, {"segment.bytes", "16777216"}}
+var internalConfigs = []ConfigValue{{Key: "cleanup.policy", Value: "compact"}, {Key: "segment.bytes", Value: "16777216"}}
 
 // internalTopics appends the log's own topics, which are placed on the first node.
 func (c *Controller) internalTopics(records []Record, b *Broker) ([]Record, error) {

@@ -178,7 +178,7 @@ func (b *bench) create(words []string, args map[string]string, number func(strin
 	}
 	for _, w := range words[2:] {
 		if key, value, ok := strings.Cut(w, ":"); ok {
-			t.Configs = append(t.Configs, ConfigValue{key, value})
+			t.Configs = append(t.Configs, ConfigValue{Key: key, Value: value})
 		}
 	}
 	b.ask(CreateTopics{Topics: []NewTopic{t}, ValidateOnly: flagged("dry")})

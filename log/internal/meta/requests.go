@@ -28,8 +28,11 @@ type NewTopic struct {
 	Configs     []ConfigValue
 }
 
-// ConfigValue is a config and what it is set to.
-type ConfigValue struct{ Key, Value string }
+// ConfigValue is a config and what it is set to. Null, no value at all, is refused.
+type ConfigValue struct {
+	Key, Value string
+	Null       bool
+}
 
 // TopicResult is what became of one topic of a request.
 type TopicResult struct {

@@ -40,27 +40,40 @@ func (c *Controller) createTopic(t NewTopic, internal bool) (ID, []Record, error
 			return ID{}, nil, refuse(kerr.InvalidTopicException, "topic %q is too much like %q: '.' and '_' count as the same", t.Name, c.image.Topic(id).Name)
 		}
 	}
+	if err := checkNewConfigs(t); err != nil {
+		return ID{}, nil, err
+	}
 	assignments, err := c.assignmentsOf(t)
 	if err != nil {
 		return ID{}, nil, err
 	}
 	id := NewID(c.opts.Source)
 	records := []Record{&TopicRecord{ID: id, Name: t.Name, Internal: internal}}
-	seen := map[string]bool{}
 	for _, v := range t.Configs {
-		if seen[v.Key] {
-			return ID{}, nil, refuse(kerr.InvalidConfig, "config %s of topic %q is given twice", v.Key, t.Name)
-		}
-		seen[v.Key] = true
-		if err := CheckTopicConfig(v.Key, v.Value); err != nil {
-			return ID{}, nil, err
-		}
 		records = append(records, &Config{Resource: ResourceTopic, Topic: id, NodeID: -1, Key: v.Key, Value: v.Value})
 	}
 	for i, nodes := range assignments {
 		records = append(records, c.newPartition(id, int32(i), nodes))
 	}
 	return id, records, nil
+}
+
+// checkNewConfigs refuses configs that a new topic cannot have.
+func checkNewConfigs(t NewTopic) error {
+	seen := map[string]bool{}
+	for _, v := range t.Configs {
+		switch {
+		case seen[v.Key]:
+			return refuse(kerr.InvalidConfig, "config %s of topic %q is given twice", v.Key, t.Name)
+		case v.Null:
+			return refuse(kerr.InvalidConfig, "config %s of topic %q cannot be null", v.Key, t.Name)
+		}
+		seen[v.Key] = true
+		if err := CheckTopicConfig(v.Key, v.Value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkTopicName keeps Kafka's rules.
@@ -104,9 +117,11 @@ func (c *Controller) assignmentsOf(t NewTopic) ([][]int32, error) {
 		factor = 1
 	}
 	switch {
+	case factor < 1:
+		return nil, refuse(kerr.InvalidReplicationFactor, "topic %q: a topic has at least 1 replica, not %d", t.Name, factor)
 	case partitions < 1:
 		return nil, refuse(kerr.InvalidPartitions, "topic %q: a topic has at least 1 partition, not %d", t.Name, partitions)
-	case factor < 1 || factor > c.image.brokers.len():
+	case factor > c.image.brokers.len():
 		return nil, refuse(kerr.InvalidReplicationFactor, "topic %q: replication factor %d, and there are %d nodes", t.Name, factor, c.image.brokers.len())
 	}
 	if err := c.checkPartitionCount(t.Name, int(partitions)); err != nil {

@@ -43,6 +43,10 @@ func (c *Coordinator) initProducerID(ctx context.Context, meta coord.Meta, req *
 		resp.ProducerID, resp.ProducerEpoch = none, none
 		return resp, failed(err, &resp.ErrorCode)
 	}
+	if (req.ProducerID == none) != (req.ProducerEpoch == none) {
+		resp.ProducerID, resp.ProducerEpoch, resp.ErrorCode = none, none, kerr.InvalidRequest.Code
+		return resp, nil
+	}
 	id, _, err := c.ids.take(ctx, 1)
 	switch {
 	case err == nil:
