@@ -178,10 +178,11 @@ func (l *Listener) Serve(ctx context.Context) error {
 
 // Close stops accepting. It may be called more than once.
 func (l *Listener) Close() error {
+	var errs []error
 	for _, nl := range l.listeners {
 		if err := nl.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			return fmt.Errorf("close listener %s: %w", nl.Addr(), err)
+			errs = append(errs, fmt.Errorf("close listener %s: %w", nl.Addr(), err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
