@@ -152,10 +152,14 @@ func (n *node) close(ctx context.Context) error {
 	n.admin.close() // last, so that it can be seen that the node is not ready any more
 	n.stop(nil)
 	n.serving.Wait()
-	if cause := context.Cause(n.failed); cause != nil && cause != context.Canceled {
-		err = errors.Join(cause, err)
+	cause := context.Cause(n.failed)
+	switch {
+	case cause == nil || cause == context.Canceled:
+		return err
+	case errors.Is(err, millog.ErrFailed): // of the same cause
+		return cause
 	}
-	return err
+	return errors.Join(cause, err)
 }
 
 func (a *app) serverCommand() *cobra.Command {
@@ -179,6 +183,7 @@ func (a *app) serverCommand() *cobra.Command {
 }
 
 func (a *app) serve(ctx context.Context, flags *nodeFlags, data string) error {
+	a.warnExposed(flags.secrets()...)
 	n, err := flags.open(ctx, data, a.logger())
 	if err != nil {
 		return err

@@ -24,11 +24,11 @@ func (a *app) logVerify() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify DATA-DIR",
 		Short: "Read all data of a stopped node and check it",
-		Long: `Reads every record batch and every index of a data directory, with checksums, and
-says what is damaged, where, and what to do. It changes nothing, and needs the directory
-for itself: stop the node first. The exit status is 1 if anything is damaged. The
-metadata log (topics, users, rights) is not read: it is checked by each start, which
-refuses one that is damaged.`,
+		Long: `Reads every record batch and every index of a data directory, and its metadata
+(topics, users, rights) down to the last entry, with checksums, and says what is damaged,
+where, and what to do. It also says where the metadata and the directories of partitions
+differ. It changes nothing, and needs the directory for itself: stop the node first.
+The exit status is 1 if anything is damaged.`,
 		Args: exactArgs("a data directory"),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := log.Verify(c.Context(), logDir(args[0]))
@@ -72,7 +72,8 @@ func printVerified(w io.Writer, r *log.VerifyReport) error {
 		}
 		fmt.Fprintf(w, "\n  where: %s, byte %d\n  what:  %s\n  do:    %s\n", f.File, f.Position, f.What, f.Do)
 	}
-	_, err := fmt.Fprintf(w, "read %s, %s, %s, %d bytes: %s\n", plural(r.Partitions, "partition", "partitions"), plural(r.Segments, "segment", "segments"),
-		plural(int(r.Batches), "batch", "batches"), r.Bytes, plural(r.Damage(), "damaged place", "damaged places"))
+	_, err := fmt.Fprintf(w, "read %s, %s, %s, metadata of %s (%s in its log), %d bytes: %s\n",
+		plural(r.Partitions, "partition", "partitions"), plural(r.Segments, "segment", "segments"), plural(int(r.Batches), "batch", "batches"),
+		plural(r.Topics, "topic", "topics"), plural(r.MetadataEntries, "entry", "entries"), r.Bytes, plural(r.Damage(), "damaged place", "damaged places"))
 	return err
 }

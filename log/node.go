@@ -29,8 +29,18 @@ import (
 	"github.com/millrace/millrace/log/internal/txn"
 )
 
-// ErrClosed is what requests get from a node that is closed or closing.
-var ErrClosed = broker.ErrClosed
+var (
+	// ErrClosed is what requests get from a node that is closed or closing.
+	ErrClosed = broker.ErrClosed
+	// ErrFailed is what Close returns of a node whose disk, or metadata, had failed in its
+	// life: what Options.Fatal was told is in the error. What was acknowledged is as safe
+	// as the sync policy makes it; what was not is in doubt. Only another process may open
+	// the directory, after somebody has looked at the disk.
+	ErrFailed = errors.New("node has failed")
+	// ErrMetadataDamaged is Open's refusal of metadata that is not what was written. Nothing
+	// of it was changed; Verify says what else is damaged.
+	ErrMetadataDamaged = meta.ErrCorrupt
+)
 
 // Node is an open node: a broker, the coordinators and a voter of the metadata
 // quorum over one data directory. It may be used concurrently.
@@ -47,8 +57,9 @@ type Node struct {
 	txns     *txn.Coordinator
 	broker   *broker.Broker
 
-	failure    chan error     // gets the first failure of the disk, once
-	follow     sync.WaitGroup // the goroutines that follow the metadata and the failure
+	failure    chan error            // gets the first failure of the disk, once
+	failed     atomic.Pointer[error] // that failure
+	follow     sync.WaitGroup        // the goroutines that follow the metadata and the failure
 	stopFollow context.CancelFunc
 	reached    atomic.Pointer[net.TCPAddr] // of the first listener
 	lost       atomic.Pointer[string]      // address of a listener that has failed
@@ -67,7 +78,8 @@ func (n *Node) ClusterID() string { return n.meta.Image().ClusterID().String() }
 // Close ends the node in order and leaves the mark of a clean shutdown, so that the
 // next start need not read what it has. Requests under way get their answers if
 // they come before ctx ends; afterwards every call fails with ErrClosed. It may be
-// called more than once, and after an Open that failed half way.
+// called more than once, with the same result, and after an Open that failed half way.
+// A node that has failed is taken down as far as that goes, and Close returns ErrFailed.
 func (n *Node) Close(ctx context.Context) error {
 	n.closing.Store(true)
 	n.closeOnce.Do(func() { n.closeErr = n.close(ctx) })
@@ -108,6 +120,10 @@ func (n *Node) close(ctx context.Context) error {
 	}
 	if n.disk != nil {
 		errs = append(errs, n.disk.Close(brokerEpoch))
+	}
+	if cause := n.failed.Load(); cause != nil {
+		// What the rooms say of it now, partition by partition, is what it has led to.
+		return fmt.Errorf("close node: %w: %w", ErrFailed, *cause)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close node: %w", err)

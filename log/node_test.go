@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -158,6 +159,49 @@ func TestAFailedSyncIsFatalOnce(t *testing.T) {
 	}
 	if p, err := sessionProduce(within(t), s, produceRequest("t", id, batchOf(record.Plain(), [2]string{"k", "v"}))); err != nil || p.ErrorCode == 0 {
 		t.Errorf("a disk that failed once is trusted again: %v, error %d", err, p.ErrorCode)
+	}
+}
+
+// TestCloseOfAFailedNode: a program that embeds a node closed it, got no error, and told
+// its owner that everything was well; the metadata had failed long before.
+func TestCloseOfAFailedNode(t *testing.T) {
+	eio := &fs.PathError{Op: "sync", Path: "somewhere", Err: syscall.EIO}
+	for _, c := range []struct{ name, dir string }{{"log", "topics"}, {"metadata", metadataDir}} {
+		t.Run(c.name, func(t *testing.T) {
+			disk := vfs.NewMem()
+			failed := make(chan error, 1)
+			n, err := Open(t.Context(), Options{DataDir: "data", FS: disk, Logger: discard(), Journal: JournalOff, Fatal: func(err error) { failed <- err }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := n.Session(SessionOptions{})
+			id := create(t, s, "t", 2)
+			disk.Inject(func(op vfs.Op, name string) error {
+				if op == vfs.OpSyncData && strings.Contains(name, "/"+c.dir+"/") {
+					return eio
+				}
+				return nil
+			})
+			if c.name == "log" {
+				_, _ = sessionProduce(within(t), s, produceRequest("t", id, batchOf(record.Plain(), [2]string{"k", "v"})))
+			} else {
+				req := kmsg.NewPtrCreateTopicsRequest()
+				req.TimeoutMillis = 10_000
+				req.Topics = []kmsg.CreateTopicsRequestTopic{{Topic: "u", NumPartitions: 1, ReplicationFactor: -1}}
+				_, _ = req.RequestWith(within(t), s)
+			}
+			<-failed
+			disk.Inject(nil)
+			for range 2 {
+				if err := n.Close(within(t)); !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.EIO) || strings.Contains(err.Error(), "\n") {
+					t.Errorf("Close gives %v", err)
+				}
+			}
+			after := openNode(t, disk) // the directory is free, and nothing in it says that all was well
+			if _, clean := after.disk.CleanShutdown(); c.name == "log" && clean {
+				t.Error("a failed disk was marked as shut down in order")
+			}
+		})
 	}
 }
 

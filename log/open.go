@@ -26,7 +26,8 @@ const metadataDir = "metadata"
 // until Listen or Serve. ctx bounds the opening alone.
 //
 // It refuses, in one sentence each, a directory that another process holds, that is
-// of a newer format or of another cluster or node, or that holds what nobody knows.
+// of a newer format or of another cluster or node, or that holds what nobody knows;
+// and metadata that is damaged, which is ErrMetadataDamaged.
 func Open(ctx context.Context, opts Options) (*Node, error) {
 	if err := opts.validate(); err != nil {
 		return nil, fmt.Errorf("log options: %w", err)
@@ -60,11 +61,15 @@ func (n *Node) open(ctx context.Context, nodeID int32) error {
 	if err != nil {
 		return fmt.Errorf("open data directory %s: %w", n.opts.DataDir, err)
 	}
+	held, err := n.disk.Partitions()
+	if err != nil {
+		return fmt.Errorf("open data directory %s: %w", n.opts.DataDir, err)
+	}
 	identity := n.disk.Identity()
 	n.opts.NodeID = identity.NodeID
 	n.meta, err = meta.Open(ctx, meta.Options{
 		FS: n.opts.FS, Dir: path.Join(n.opts.DataDir, metadataDir),
-		ClusterID: identity.ClusterID, Directory: identity.DirectoryID,
+		ClusterID: identity.ClusterID, Directory: identity.DirectoryID, Used: len(held) > 0,
 		DefaultPartitions: n.opts.DefaultPartitions, MaxPartitions: n.opts.MaxPartitions,
 		Logger: n.opts.Logger, Fatal: fatal,
 	})
@@ -92,6 +97,7 @@ func (n *Node) fatalOnce() func(error) {
 	return func(err error) {
 		once.Do(func() {
 			n.opts.Logger.Error("the node has failed: no write is acknowledged any more; end the process, see to the disk, start again", "error", err)
+			n.failed.Store(&err)
 			n.failure <- err
 			if n.opts.Fatal != nil {
 				n.opts.Fatal(err)

@@ -21,7 +21,7 @@ const metaDir = "data/metadata"
 
 var (
 	damageSeed = flag.Uint64("damage-seed", 0, "seed of the damage tests; 0 draws one")
-	everyBit   = flag.Bool("every-bit", false, "damage tests flip every bit, not some drawn by the seed")
+	flips      = flag.Int("flips", 25, "bits that the damage tests flip in each file")
 )
 
 func damageSource(t *testing.T) *rand.Rand {
@@ -168,13 +168,7 @@ func TestFlippedBits(t *testing.T) {
 
 func drawBits(rng *rand.Rand, size int) []int {
 	var bits []int
-	if *everyBit {
-		for bit := range size * 8 {
-			bits = append(bits, bit)
-		}
-		return bits
-	}
-	for range 25 {
+	for range *flips {
 		if size > 0 {
 			bits = append(bits, rng.IntN(size*8))
 		}

@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// Close makes everything durable, writes a checkpoint and closes the files. It may
-// be called twice.
+// Close makes everything durable, writes a checkpoint and closes the files. On a disk
+// that has failed it only closes them, and is ErrFailed: nobody knows what is durable.
+// It may be called twice; the second time there is nothing to say.
 func (l *Log) Close() error {
 	l.keeping.lock()
 	l.writing.lock()
@@ -54,6 +55,9 @@ func (l *Log) close(save bool) (err error) {
 	}
 	if save && l.disk.Err() == nil { // what the journal has is to be here, even of a damaged log
 		err = l.syncNow()
+	}
+	if save && err == nil {
+		err = l.disk.Err()
 	}
 	if save && err == nil && was == nil && l.disk.Err() == nil {
 		l.announceClosing()

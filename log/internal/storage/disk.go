@@ -77,7 +77,8 @@ type Disk struct {
 	fatal  sync.Once
 	failed atomic.Pointer[error]
 
-	closing ioLock // held by Close
+	closing  ioLock // held by Close
+	closeErr error  // guarded by closing
 
 	mu     sync.Mutex
 	logs   map[TopicPartition]*Log // guarded by mu; nil while one is being opened
@@ -227,7 +228,8 @@ func (tp TopicPartition) fileName(name string) string {
 }
 
 // Close closes every log and marks the directory as cleanly shut down in that
-// broker epoch (-1 for none). It may be called twice.
+// broker epoch (-1 for none). A disk that has failed gets no mark, and Close is
+// ErrFailed. It may be called twice, with the same result.
 func (d *Disk) Close(brokerEpoch int64) error {
 	d.closing.lock()
 	defer d.closing.unlock()
@@ -237,7 +239,7 @@ func (d *Disk) Close(brokerEpoch int64) error {
 	d.closed = true
 	d.mu.Unlock()
 	if was {
-		return nil
+		return d.closeErr
 	}
 	// 2. Finish: nothing happens in the background.
 	d.cleaner.close()
@@ -245,7 +247,9 @@ func (d *Disk) Close(brokerEpoch int64) error {
 	// 3. Flush: every log is durable and has a checkpoint.
 	var errs []error
 	for _, l := range d.openLogs() {
-		errs = append(errs, l.Close())
+		if err := l.Close(); !errors.Is(err, ErrFailed) { // said once, below
+			errs = append(errs, err)
+		}
 	}
 	d.commit.stop()
 	if d.journal != nil {
@@ -258,5 +262,6 @@ func (d *Disk) Close(brokerEpoch int64) error {
 		err = writeClean(d.o.FS, d.o.Dir, brokerEpoch)
 	}
 	// 5. Let go.
-	return errors.Join(err, d.lock.Close())
+	d.closeErr = errors.Join(err, d.lock.Close())
+	return d.closeErr
 }

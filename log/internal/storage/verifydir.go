@@ -44,12 +44,29 @@ type Finding struct {
 
 // VerifyReport is what VerifyDir has read and found.
 type VerifyReport struct {
-	Dir        string    `json:"dir"`
-	Partitions int       `json:"partitions"`
-	Segments   int       `json:"segments"`
-	Batches    int64     `json:"batches"`
-	Bytes      int64     `json:"bytes"`
-	Findings   []Finding `json:"findings"`
+	Dir        string `json:"dir"`
+	Partitions int    `json:"partitions"`
+	Segments   int    `json:"segments"`
+	Batches    int64  `json:"batches"`
+	Bytes      int64  `json:"bytes"`
+	// Topics and MetadataEntries are for who reads the metadata.
+	Topics          int       `json:"topics"`
+	MetadataEntries int       `json:"metadata_entries"`
+	Findings        []Finding `json:"findings"`
+
+	// Held are the partitions that there are directories of. Identity is zero if the
+	// file that says it is damaged. Clean says that the node was shut down in order.
+	Held     []TopicPartition `json:"-"`
+	Identity Identity         `json:"-"`
+	Clean    bool             `json:"-"`
+}
+
+// Add takes a finding. One without offsets concerns no record.
+func (r *VerifyReport) Add(f Finding) {
+	if f.FirstOffset == 0 && f.EndOffset == 0 {
+		f.FirstOffset, f.EndOffset = -1, -1
+	}
+	r.Findings = append(r.Findings, f)
 }
 
 // Damage is the number of findings that are damage.
@@ -66,15 +83,17 @@ func (r *VerifyReport) Damage() int {
 // VerifyDir reads everything of a data directory that no node is using, and changes
 // nothing: every batch with its checksum, offsets and epochs, the small files, the
 // journal, and whether indexes point where batches begin. A directory that is in use
-// or is none of ours is ErrRefused. The metadata log has its own checks at the start
-// and is not read.
-func VerifyDir(ctx context.Context, fsys vfs.FS, dir string) (VerifyReport, error) {
+// or is none of ours is ErrRefused. What storage does not know, also reads, one after
+// the other, before the directory is let go.
+func VerifyDir(ctx context.Context, fsys vfs.FS, dir string, also ...func(*VerifyReport) error) (VerifyReport, error) {
 	v := &dirVerifier{ctx: ctx, fsys: fsys, dir: dir, report: VerifyReport{Dir: dir, Findings: []Finding{}}}
 	if _, err := fsys.Stat(dir + "/" + nodeFile); errors.Is(err, fs.ErrNotExist) {
 		return v.report, refuse(dir, "holds no file %q: it is no data directory of a node", nodeFile)
 	} else if err != nil {
 		return v.report, err
 	}
+	_, err := fsys.Stat(dir + "/" + lockFile)
+	restored := errors.Is(err, fs.ErrNotExist) // from a backup that left it out
 	lock, err := fsys.Lock(dir + "/" + lockFile)
 	if errors.Is(err, vfs.ErrLocked) {
 		return v.report, refuse(dir, "is in use: stop the node that runs on it first")
@@ -82,6 +101,14 @@ func VerifyDir(ctx context.Context, fsys vfs.FS, dir string) (VerifyReport, erro
 		return v.report, fmt.Errorf("lock data directory: %w", err)
 	}
 	err = v.run()
+	for _, read := range also {
+		if err == nil {
+			err = read(&v.report)
+		}
+	}
+	if restored {
+		err = errors.Join(err, fsys.Remove(dir+"/"+lockFile)) // nothing is done under it any more
+	}
 	return v.report, errors.Join(err, lock.Close())
 }
 
@@ -90,7 +117,6 @@ type dirVerifier struct {
 	ctx    context.Context
 	fsys   vfs.FS
 	dir    string
-	clean  bool // the node was shut down in order: everything is on the disk
 	report VerifyReport
 	disk   *Disk // only to read through: it is not open
 }
@@ -104,6 +130,7 @@ func (v *dirVerifier) run() error {
 	if err != nil {
 		return err
 	}
+	v.report.Held = ids
 	for _, id := range ids {
 		if err := v.ctx.Err(); err != nil {
 			return err
@@ -121,13 +148,13 @@ func (v *dirVerifier) run() error {
 func (v *dirVerifier) own() error {
 	payload, err := readFrame(v.fsys, v.dir+"/"+nodeFile, kindNode)
 	if err == nil {
-		_, err = decodeNode(payload)
+		v.report.Identity, err = decodeNode(payload)
 	}
 	if err := v.file("", nodeFile, Damaged, err, "restore that file from a backup"); err != nil {
 		return err
 	}
 	payload, err = readFrame(v.fsys, v.dir+"/"+cleanFile, kindClean)
-	v.clean = err == nil && payload != nil
+	v.report.Clean = err == nil && payload != nil
 	if err := v.file("", cleanFile, Unfinished, err, "nothing: it counts as missing"); err != nil {
 		return err
 	}
@@ -187,13 +214,7 @@ func (v *dirVerifier) stray(name string) {
 	v.add(Finding{Kind: Unknown, File: name, What: "no topic or partition has such a name", Do: "move it away; else the next start moves it to " + quarantineDir + "/"})
 }
 
-// add takes a finding; without offsets it concerns no record.
-func (v *dirVerifier) add(f Finding) {
-	if f.FirstOffset == 0 && f.EndOffset == 0 {
-		f.FirstOffset, f.EndOffset = -1, -1
-	}
-	v.report.Findings = append(v.report.Findings, f)
-}
+func (v *dirVerifier) add(f Finding) { v.report.Add(f) }
 
 // file reports a small file that is damaged or newer; what the disk cannot read is
 // an error, and so the end.

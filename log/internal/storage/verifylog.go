@@ -258,7 +258,7 @@ func (p *logVerifier) bad(i int, pos int64, sc *scanner, cause error) {
 	if i+1 < len(p.bases) {
 		f.EndOffset = p.bases[i+1]
 	}
-	if !p.clean && sc.next >= p.durable {
+	if !p.report.Clean && sc.next >= p.durable {
 		f.Kind, f.EndOffset = Unfinished, sc.next
 		f.Do = "nothing: the next start moves what follows to " + quarantineDir + "/ and cuts it off"
 	}
