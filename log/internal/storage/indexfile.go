@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"time"
 
 	"github.com/millrace/millrace/internal/vfs"
 )
@@ -25,7 +26,7 @@ func (l *Log) indexOf(h *handle) (*segmentIndex, error) {
 	h.loading.lock()
 	defer h.loading.unlock()
 	if h.index == nil {
-		x, _, err := l.readIndex(h.seg, h.file)
+		x, _, err := l.readIndex(h.seg, h.file, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -35,8 +36,9 @@ func (l *Log) indexOf(h *handle) (*segmentIndex, error) {
 }
 
 // readIndex reads a finished segment's index files; if one is missing or damaged
-// it is set aside, and all are rebuilt from the segment.
-func (l *Log) readIndex(s *segment, f vfs.File) (x *segmentIndex, rebuilt bool, err error) {
+// it is set aside, and all are rebuilt from the segment. Then before, if it is not nil,
+// is told the producers before the segment, as a snapshot has them.
+func (l *Log) readIndex(s *segment, f vfs.File, before func([]byte) error) (x *segmentIndex, rebuilt bool, err error) {
 	x, name, err := l.loadIndex(s)
 	if err == nil && x != nil {
 		return x, false, nil
@@ -48,7 +50,14 @@ func (l *Log) readIndex(s *segment, f vfs.File) (x *segmentIndex, rebuilt bool, 
 	} else if err != nil {
 		return nil, false, err
 	}
-	if x, err = l.rebuildIndex(s, f); err != nil {
+	p, err := l.producersAt(s)
+	if err == nil && before != nil {
+		err = before(p.encode(s.base))
+	}
+	if err == nil {
+		x, err = l.rebuildIndex(s, f, p)
+	}
+	if err != nil {
 		return nil, true, err
 	}
 	if err := l.writeIndex(s, x); err != nil && !isFull(err) { // a reader needs no room
@@ -99,13 +108,9 @@ func (l *Log) loadIndex(s *segment) (x *segmentIndex, name string, err error) {
 }
 
 // rebuildIndex reads a finished segment. Damage there is damage of the log. Which
-// transactions were aborted also depends on the segments before: their producers
-// come from the segment's snapshot, or are read anew from the log's first segment.
-func (l *Log) rebuildIndex(s *segment, f vfs.File) (*segmentIndex, error) {
-	p, err := l.producersAt(s)
-	if err != nil {
-		return nil, err
-	}
+// transactions were aborted also depends on the segments before: p are the producers
+// that they left.
+func (l *Log) rebuildIndex(s *segment, f vfs.File, p producerTable) (*segmentIndex, error) {
 	scratch := &Log{producers: p} // apply works on a log; this one is only memory
 	scratch.txns.fromProducers(p)
 	shadow := &segment{base: s.base, end: s.base, maxMs: -1, index: newSegmentIndex()}
@@ -122,7 +127,7 @@ func (l *Log) rebuildIndex(s *segment, f vfs.File) (*segmentIndex, error) {
 // replay applies the batches of a finished segment to a log in memory.
 func (l *Log) replay(scratch *Log, shadow *segment, f vfs.File, s *segment) error {
 	sc := newScanner(f, 0, s.size, s.base)
-	interval := l.cfg.Load().IndexInterval
+	interval, nowMs := l.cfg.Load().IndexInterval, time.Now().UnixMilli()
 	for {
 		h, marker, err := sc.batch()
 		switch {
@@ -133,7 +138,7 @@ func (l *Log) replay(scratch *Log, shadow *segment, f vfs.File, s *segment) erro
 		case err != nil:
 			return fmt.Errorf("read %s: %w", f.Name(), err)
 		}
-		scratch.apply(shadow, &h, marker, interval, 0)
+		scratch.apply(shadow, &h, marker, interval, nowMs)
 	}
 }
 

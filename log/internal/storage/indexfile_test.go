@@ -1,6 +1,9 @@
 package storage
 
 import (
+	"errors"
+	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,5 +129,57 @@ func TestIndexIsRebuiltFromTheNearestSnapshot(t *testing.T) {
 		if path := l.segments[i].path + logSuffix; opened[path] != want {
 			t.Errorf("segment %d opened=%v, want %v", i, opened[path], want)
 		}
+	}
+}
+
+// After a crash a log without a checkpoint (compaction had just removed it) was read
+// from the same old snapshot on for every segment without caches: with three thousand
+// small segments the node needed minutes to start.
+func TestRecoveryReadsEachSegmentWithoutCachesOnce(t *testing.T) {
+	mem := vfs.NewMem()
+	n := openDisk(t, mem)
+	l := openTestLog(t, n, Config{SegmentBytes: 2500})
+	const segments = 20
+	for i := range segments {
+		mustAppend(t, l, producerBatch(7, 0, int32(i), true, "x"))
+		if i%2 == 1 {
+			mustMark(t, l, record.Abort, 7, 0, 1)
+		}
+		rollNow(t, l)
+	}
+	mustAppend(t, l, producerBatch(7, 0, segments, true, "last"))
+	want, err := l.AbortedTransactions(0, l.LogEnd())
+	if err != nil {
+		t.Fatal(err)
+	}
+	durable(t, l, l.LogEnd())
+	dir, all := l.dir, l.segments
+	if err := n.Close(-1); err != nil {
+		t.Fatal(err)
+	}
+	gone := []string{dir + "/" + checkpointFile}
+	for _, s := range all[1 : segments-1] {
+		gone = append(gone, s.path+indexSuffix, s.path+timesSuffix, s.path+abortedSuffix, s.path+snapshotSuffix)
+	}
+	for _, name := range gone {
+		if err := mem.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	opened := 0
+	counting := &beforeOpen{FS: mem, then: func(name string) {
+		if strings.HasSuffix(name, logSuffix) {
+			opened++
+		}
+	}}
+	l = openTestLog(t, openDisk(t, counting, func(o *Options) { o.MaxOpenSegments = 1 }), Config{SegmentBytes: 2500})
+	if most := 4 * segments; opened > most {
+		t.Errorf("%d segments were opened %d times, more than %d", segments, opened, most)
+	}
+	if p, found, err := l.snapshotAt(all[10]); err != nil || !found || p.byID[7].touchedMs == 0 {
+		t.Errorf("the producer before segment 10 is %+v (%v, %v): it would expire at once", p.byID[7], found, err)
+	}
+	if got, err := l.AbortedTransactions(0, l.LogEnd()); err != nil || !slices.Equal(got, want) {
+		t.Errorf("aborted are %v, %v, want %v", got, err, want)
 	}
 }

@@ -268,7 +268,8 @@ func (r *recovery) build() error {
 }
 
 // summarize fills a finished segment that no checkpoint knows from its index
-// files, or reads it.
+// files, or reads it. Then it also gets a snapshot: the next one's producers are read
+// from there on, and not for each of many segments from the same place.
 func (r *recovery) summarize(s *segment) error {
 	info, err := r.fsys.Stat(s.path + logSuffix)
 	if err != nil {
@@ -280,7 +281,13 @@ func (r *recovery) summarize(s *segment) error {
 		return err
 	}
 	defer f.Close()
-	x, rebuilt, err := r.l.readIndex(s, f)
+	x, rebuilt, err := r.l.readIndex(s, f, func(producers []byte) error {
+		err := writeFrame(r.fsys, s.path+snapshotSuffix, kindProducers, producers)
+		if isFull(err) {
+			return nil
+		}
+		return onDisk("write producer snapshot", err)
+	})
 	if err != nil {
 		return err
 	}
