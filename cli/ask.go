@@ -41,6 +41,9 @@ func (a *app) withConnection(c *cobra.Command, r *remote, do func(context.Contex
 	})
 	conn, err := r.connection(c.Context())
 	note.Stop()
+	if !r.silent {
+		a.warnExposed(r.security.secrets()...)
+	}
 	if err != nil {
 		return err
 	}

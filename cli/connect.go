@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,6 +45,10 @@ func seeds(brokers string) ([]string, error) {
 		if !strings.Contains(b, ":") {
 			b += ":9092"
 		}
+		_, port, err := net.SplitHostPort(b)
+		if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil || n == 0 {
+			return nil, usagef("--brokers has %q: write host:port, the port a number from 1 to 65535, an IPv6 address in brackets", b)
+		}
 		all = append(all, b)
 	}
 	if len(all) == 0 {
@@ -75,24 +80,42 @@ func (r *remote) connection(ctx context.Context) (*client.Connection, error) {
 	return conn, nil
 }
 
+// hints are what to do about a broker that refuses; the first whose cause fits counts.
+var hints = []struct {
+	cause error
+	hint  string
+}{
+	{client.ErrAuthentication, "check --user and the password, in --password-file or the variable " + passwordVariable},
+	{client.ErrMechanism, "choose another with --sasl-mechanism: " + strings.Join(client.Mechanisms, ", ")},
+	{client.ErrNoAuthentication, "leave out --user, or use the port of a listener with SASL"},
+	{client.ErrOtherName, "connect to a name that it is for, or say it with --tls-server-name"},
+	{client.ErrExpired, "give the broker a new one; if it is valid, check the clock of this machine"},
+	{client.ErrUntrusted, "name the authority that signed it with --tls-ca FILE"},
+	{client.ErrWantsCertificate, "show one with --tls-cert FILE and --tls-key FILE"},
+	{client.ErrCertificateRefused, "show one with --tls-cert and --tls-key that is valid, and signed by an authority that the broker knows (its --tls-client-ca)"},
+	{client.ErrPlaintextBroker, "leave out the --tls flags, or use the port of a listener with TLS"},
+	{client.ErrHungUpOnTLS, "leave out the --tls flags, or use the port of a listener with TLS"},
+	{client.ErrTLSBroker, "add --tls, or --tls-ca FILE with the authority that signed its certificate"},
+	{client.ErrHungUpOnPlaintext, "add --tls, or --tls-ca FILE with the authority that signed its certificate"},
+	{client.ErrHungUpOnNobody, "add --user and --password-file; of a listener that demands certificates, --tls-cert and --tls-key"},
+	{client.ErrNotKafka, "use the port of a listener for Kafka clients: 9092 if nobody has chosen another"},
+	{client.ErrSilent, "is it the port of a listener for Kafka clients, and not one for HTTP like --admin-listen? If it has TLS, add --tls or --tls-ca FILE"},
+	{client.ErrHungUp, "the broker's log says why; its listener may want a certificate (--tls-cert, --tls-key) or a user (--user)"},
+}
+
 // refusal says what to do about brokers that cannot be reached or refuse.
 func refusal(brokers string, err error) error {
-	hints := []struct {
-		cause error
-		hint  string
-	}{
-		{client.ErrAuthentication, "check --user, the password and --sasl-mechanism"},
-		{client.ErrNoAuthentication, "leave out --user, or use the port of a listener with SASL"},
-		{client.ErrUntrusted, "name the authority that signed it with --tls-ca, or the host that it is for with --tls-server-name"},
-		{client.ErrPlaintextBroker, "leave out the --tls flags, or use the port of a listener with TLS"},
-		{client.ErrHungUp, "add --tls-ca (or --tls), --tls-cert and --tls-key, or --user, or leave out --tls, as its listener demands"},
-	}
 	for _, h := range hints {
 		if errors.Is(err, h.cause) {
 			return fmt.Errorf("%w (%s)", err, h.hint)
 		}
 	}
-	return fmt.Errorf("no broker at %s answers: %w (is a node running there? millrace server starts one)", brokers, unreached(err))
+	hint := "is a node running there? millrace server starts one"
+	var lookup *net.DNSError
+	if errors.As(err, &lookup) {
+		hint = "check the name in --brokers"
+	}
+	return fmt.Errorf("no broker at %s answers: %w (%s)", brokers, unreached(err), hint)
 }
 
 // unreached is what of an error says more than the address that was tried.

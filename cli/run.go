@@ -127,12 +127,14 @@ func (a *app) openLog(ctx context.Context, cancel context.CancelFunc, f *runFlag
 	if r := &f.remote; r.brokers != "" {
 		r.security.pair = f.node.listen.pair
 		r.timeout, r.stdin = 10*time.Second, a.stdin
+		a.warnExposed(r.security.secrets()...)
 		conn, err := r.connection(ctx)
 		if err != nil {
 			return nil, "", nil, err
 		}
 		return conn.Cluster(), "log at " + r.brokers, func() error { conn.Close(); return nil }, nil
 	}
+	a.warnExposed(f.node.secrets()...)
 	n, err := f.node.open(ctx, f.data, a.logger())
 	if err != nil {
 		return nil, "", nil, err

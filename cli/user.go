@@ -41,6 +41,7 @@ func (n *newPassword) password(a *app) (password string, made bool, err error) {
 	if n.file.path == "" {
 		return rand.Text(), true, nil
 	}
+	a.warnExposed(n.file.path)
 	password, err = n.file.read(a.stdin)
 	if err != nil {
 		return "", false, usageError{err}

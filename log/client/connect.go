@@ -2,36 +2,12 @@ package client
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strings"
-	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-)
-
-// Why a broker that could be reached is no use, for errors.Is on what Connect
-// returns.
-var (
-	// ErrAuthentication: the broker does not take this user with this password or
-	// mechanism.
-	ErrAuthentication = errors.New("the broker refuses the user, the password or the mechanism")
-	// ErrNoAuthentication: the listener does not authenticate anybody with a user and a
-	// password.
-	ErrNoAuthentication = errors.New("the broker's listener asks for no user and no password")
-	// ErrUntrusted: the broker's certificate is not signed by a known authority, is
-	// out of date, or is for another host.
-	ErrUntrusted = errors.New("the broker's certificate is not trusted")
-	// ErrPlaintextBroker: TLS was asked of a listener that does not speak it.
-	ErrPlaintextBroker = errors.New("the broker does not speak TLS at this address")
-	// ErrHungUp: the broker closed the connection at the first request, which is
-	// what a listener with TLS or authentication does to a client without.
-	ErrHungUp = errors.New("the broker closes the connection: it may want TLS, a client certificate or a user")
 )
 
 // ConnectOptions say where a cluster is and how to come in.
@@ -47,12 +23,14 @@ type ConnectOptions struct {
 // Connection is a way to a cluster over the network: its connections, made as they
 // are needed. It may be used concurrently.
 type Connection struct {
-	kgo     *kgo.Client
-	cluster Cluster
+	kgo      *kgo.Client
+	cluster  Cluster
+	security Security
+	progress *progress
 }
 
 // Connect finds a broker that answers and lets this client in; it tries until ctx
-// ends. A refusal by a broker ends it at once and wraps one of the errors above.
+// ends. A refusal by a broker ends it at once and wraps an error that says which.
 // Close the connection when done.
 func Connect(ctx context.Context, o ConnectOptions) (*Connection, error) {
 	c, err := newConnection(o)
@@ -73,12 +51,17 @@ const hangUps = 3
 // will refuse again.
 func (c *Connection) contact(ctx context.Context) error {
 	var pause backoff
+	var last error
 	for hungUp := 0; ; {
-		err := c.kgo.Ping(ctx)
+		err := c.ping(ctx)
 		if err == nil {
 			return nil
 		}
-		explained, refused := explain(err)
+		explained, refused := c.progress.explain(err, &c.security)
+		if last != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return last // what went wrong while there was time says more
+		}
+		last = explained
 		if errors.Is(explained, ErrHungUp) {
 			hungUp++
 			refused = hungUp == hangUps
@@ -86,6 +69,21 @@ func (c *Connection) contact(ctx context.Context) error {
 		if refused || pause.wait(ctx) != nil {
 			return explained
 		}
+	}
+}
+
+// ping asks a broker for anything. kgo waits for the answer to the first request on a
+// connection for ten seconds, whatever ctx says: closing it ends that.
+func (c *Connection) ping(ctx context.Context) error {
+	answered := make(chan error, 1)
+	go func() { answered <- c.kgo.Ping(ctx) }()
+	select {
+	case err := <-answered:
+		return err
+	case <-ctx.Done():
+		c.kgo.Close()
+		<-answered
+		return ctx.Err()
 	}
 }
 
@@ -107,12 +105,13 @@ func newConnection(o ConnectOptions) (*Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	cl, err := kgo.NewClient(append(opts,
+	contact := &progress{}
+	cl, err := kgo.NewClient(append(opts, kgo.WithHooks(contact),
 		kgo.SeedBrokers(o.Seeds...), kgo.ClientID(o.ClientID), kgo.DisableIdempotentWrite())...)
 	if err != nil {
 		return nil, fmt.Errorf("brokers %s: %w", strings.Join(o.Seeds, ","), err)
 	}
-	return &Connection{kgo: cl, cluster: FromKgo(cl)}, nil
+	return &Connection{kgo: cl, cluster: FromKgo(cl), security: o.Security, progress: contact}, nil
 }
 
 // Cluster is for New and for raw requests. It is of no use after Close.
@@ -125,29 +124,3 @@ func (c *Connection) Admin() *kadm.Client { return kadm.NewClient(c.kgo) }
 // Close ends the connections; requests under way fail. It may be called more than
 // once.
 func (c *Connection) Close() { c.kgo.Close() }
-
-// explain adds to an error of a first contact what it means; refused is that another
-// attempt would end the same.
-func explain(err error) (explained error, refused bool) {
-	var (
-		certificate *tls.CertificateVerificationError
-		record      tls.RecordHeaderError
-		alert       *net.OpError
-		meaning     error
-	)
-	switch {
-	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.UnsupportedSaslMechanism):
-		meaning = ErrAuthentication
-	case errors.Is(err, kerr.IllegalSaslState):
-		meaning = ErrNoAuthentication
-	case errors.As(err, &certificate):
-		meaning = ErrUntrusted
-	case errors.As(err, &record):
-		meaning = ErrPlaintextBroker
-	case errors.As(err, &alert) && alert.Op == "remote error", errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
-		meaning = ErrHungUp
-	default:
-		return err, false
-	}
-	return fmt.Errorf("%w: %w", meaning, err), true
-}

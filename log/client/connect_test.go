@@ -44,8 +44,8 @@ func TestConnect(t *testing.T) {
 		want     error
 	}{
 		"right":           {fake.ListenAddrs(), anna, nil},
-		"hangs up":        {[]string{closing.Addr().String()}, Security{}, ErrHungUp},
-		"hangs up on TLS": {[]string{closing.Addr().String()}, Security{TLS: &tls.Config{}}, ErrHungUp},
+		"hangs up":        {[]string{closing.Addr().String()}, Security{}, ErrHungUpOnPlaintext},
+		"hangs up on TLS": {[]string{closing.Addr().String()}, Security{TLS: &tls.Config{}}, ErrHungUpOnTLS},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		conn, err := Connect(ctx, ConnectOptions{Seeds: c.seeds, Security: c.security})
