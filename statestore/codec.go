@@ -26,11 +26,14 @@ const (
 	positionMark = 0
 )
 
-// Spaces from 128 on belong to the View itself.
+// OperatorSpaces is how many spaces of state an operator has for itself, from 0 on.
+const OperatorSpaces = 128
+
+// The others belong to the View itself.
 const (
-	spaceKV     = 128
-	spaceTimers = 129
-	spaceLayout = 130
+	spaceKV     = OperatorSpaces
+	spaceTimers = OperatorSpaces + 1
+	spaceLayout = OperatorSpaces + 2
 )
 
 // errRecord is wrapped when bytes from Pebble or the changelog are not ours.

@@ -46,10 +46,10 @@ type Tables struct {
 const maxSpare = 8
 
 // Tables is the family in the given space of the operator's state. Spaces below
-// 128 are the operator's to number. Stored values that do not have the layout are
+// OperatorSpaces are the operator's to number. Stored values that do not have the layout are
 // an error: the operator's StateLayout should have told.
 func (v *View) Tables(space uint8, l Layout) (*Tables, error) {
-	if space >= spaceKV || l.Words < l.Blobs || l.Blobs < 0 {
+	if space >= OperatorSpaces || l.Words < l.Blobs || l.Blobs < 0 {
 		panic(fmt.Sprintf("statestore: bad space %d or layout %+v", space, l))
 	}
 	return v.tables(space, l)

@@ -1,8 +1,10 @@
 package builtin
 
 import (
+	"fmt"
 	"testing"
 
+	"github.com/millrace/millrace/operators"
 	"github.com/millrace/millrace/operators/operatortest"
 )
 
@@ -76,6 +78,25 @@ func TestAggregateFaults(t *testing.T) {
 	}
 }
 
+// TestManyDistinct: every count_distinct keeps its elements in a space of state of its
+// own, and an operator has 127 beside its rows. One more was accepted, and ended the
+// run with a panic.
+func TestManyDistinct(t *testing.T) {
+	plan := func(n int) (*operators.Plan, error) {
+		var compute operatortest.Map
+		for i := range n {
+			compute = append(compute, [2]string{fmt.Sprint("c", i), "count_distinct(ad)"})
+		}
+		return operatortest.Case{Spec: aggregateSpec, Schema: operatortest.Schema(t, "ad: string"),
+			Config: operatortest.Config{"window": operatortest.Config{"tumbling": "1m"}, "compute": compute}}.TryPlan()
+	}
+	if _, err := plan(127); err != nil {
+		t.Error(err)
+	}
+	_, err := plan(128)
+	checkFault(t, "128 of them", err, "compute.c127:1:1: an aggregate has at most 127 count_distinct")
+}
+
 // TestAggregateStateLayout: what changes the meaning of state changes its layout;
 // names of results and lateness do not.
 func TestAggregateStateLayout(t *testing.T) {
@@ -97,6 +118,10 @@ func TestAggregateStateLayout(t *testing.T) {
 		if other == base {
 			t.Errorf("layout %q for another state", other)
 		}
+	}
+	// Blanks between words mean nothing, those inside of text do.
+	if one, two := layout("ad", "1m", "0s", "n", `max(user + "a b")`), layout("ad", "1m", "0s", "n", `max(user + "a  b")`); one == two {
+		t.Errorf("layout %q for two texts", one)
 	}
 }
 

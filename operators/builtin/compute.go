@@ -67,6 +67,7 @@ type accumulator interface {
 const (
 	rowSpace     = 0
 	elementSpace = 1
+	maxElements  = statestore.OperatorSpaces - elementSpace
 )
 
 var functions = []*function{countFunction, sumFunction, minFunction, maxFunction, avgFunction, distinctFunction}
@@ -145,6 +146,13 @@ func (c *computation) add(e spec.Entry, schema *columnar.Schema) error {
 	if err != nil {
 		return spec.Errorf(e.Value.At(from), "type-mismatch", "%s", err)
 	}
+	if formula.elements {
+		if c.elements++; c.elements > maxElements {
+			fault := spec.Errorf(e.Pos, "range", "an aggregate has at most %d %s", maxElements, f.name)
+			fault.Hint = "compute the others in a second aggregate of the same rows"
+			return fault
+		}
+	}
 	c.columns = append(c.columns, columnar.Column{Name: e.Key, Type: formula.result})
 	c.calls = append(c.calls, call{formula: formula, arg: arg})
 	c.mayFail = c.mayFail || formula.mayFail
@@ -162,7 +170,16 @@ func describe(name string, parsed *expr.Call, typ columnar.Type) string {
 	if typ.Nullable {
 		null = "|null"
 	}
-	return fmt.Sprintf("%s(%s: %s%s)", name, strings.Join(strings.Fields(parsed.Args[0].Text), " "), typ.Kind, null)
+	return fmt.Sprintf("%s(%s: %s%s)", name, unspaced(parsed.Args[0].Text), typ.Kind, null)
+}
+
+// unspaced is an expression without the blanks that mean nothing. One with text in it
+// stays as it is: blanks there may mean something.
+func unspaced(text string) string {
+	if strings.ContainsAny(text, "\"'`") {
+		return text
+	}
+	return strings.Join(strings.Fields(text), " ")
 }
 
 // program is the index of a program, one per text.
@@ -178,14 +195,14 @@ func (c *computation) program(p *expr.Program) int {
 
 // place gives every call its words and blobs.
 func (c *computation) place() {
-	words, blobs := 0, 0
+	words, blobs, space := 0, 0, uint8(elementSpace)
 	for i := range c.calls {
 		f := c.calls[i].formula
-		c.calls[i].place = place{word: uint32(words), blob: blobs, space: elementSpace + uint8(c.elements)}
+		c.calls[i].place = place{word: uint32(words), blob: blobs, space: space}
 		words += f.words
 		blobs += f.blobs
 		if f.elements {
-			c.elements++
+			space++
 		}
 	}
 	c.layout = statestore.Layout{Words: words + blobs, Blobs: blobs}
