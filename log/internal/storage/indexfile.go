@@ -37,7 +37,7 @@ func (l *Log) indexOf(h *handle) (*segmentIndex, error) {
 
 // readIndex reads a finished segment's index files; if one is missing or damaged
 // it is set aside, and all are rebuilt from the segment. Then before, if it is not nil,
-// is told the producers before the segment, as a snapshot has them.
+// is told the producers before the segment, as a snapshot has them, if they are sure.
 func (l *Log) readIndex(s *segment, f vfs.File, before func([]byte) error) (x *segmentIndex, rebuilt bool, err error) {
 	x, name, err := l.loadIndex(s)
 	if err == nil && x != nil {
@@ -50,8 +50,8 @@ func (l *Log) readIndex(s *segment, f vfs.File, before func([]byte) error) (x *s
 	} else if err != nil {
 		return nil, false, err
 	}
-	p, err := l.producersAt(s)
-	if err == nil && before != nil {
+	p, sure, err := l.producersAt(s)
+	if err == nil && sure && before != nil {
 		err = before(p.encode(s.base))
 	}
 	if err == nil {
@@ -143,9 +143,10 @@ func (l *Log) replay(scratch *Log, shadow *segment, f vfs.File, s *segment) erro
 }
 
 // producersAt is the state of the producers before a segment: of the nearest snapshot,
-// and the segments from there on. If one of these is replaced or deleted meanwhile it
-// is errMoved.
-func (l *Log) producersAt(s *segment) (producerTable, error) {
+// and the segments from there on. Without one, in a log whose first records are
+// deleted, it is a guess: those are missing whose last batch was among them. If a
+// segment is replaced or deleted meanwhile it is errMoved.
+func (l *Log) producersAt(s *segment) (p producerTable, sure bool, err error) {
 	l.mu.Lock()
 	segments := l.segments
 	l.mu.Unlock()
@@ -153,29 +154,29 @@ func (l *Log) producersAt(s *segment) (producerTable, error) {
 	for to < len(segments) && segments[to].base < s.base {
 		to++
 	}
-	scratch := &Log{producers: newProducerTable()}
-	from := to
-	for at := s; ; at = segments[from] {
-		p, found, err := l.snapshotAt(at)
-		if err != nil {
-			return producerTable{}, err
+	from, at := to, s
+	for {
+		if p, sure, err = l.snapshotAt(at); err != nil {
+			return p, false, err
 		}
-		if found {
-			scratch.producers = p
-			scratch.txns.fromProducers(p)
-			break
-		}
-		if from == 0 {
+		if sure || from == 0 {
 			break
 		}
 		from--
+		at = segments[from]
 	}
+	scratch := &Log{producers: newProducerTable()}
+	if sure {
+		scratch.producers = p
+		scratch.txns.fromProducers(p)
+	}
+	sure = sure || at.base == 0
 	for _, before := range segments[from:to] {
 		if err := l.replayInto(scratch, before); err != nil {
-			return producerTable{}, err
+			return p, false, err
 		}
 	}
-	return scratch.producers, nil
+	return scratch.producers, sure, nil
 }
 
 // snapshotAt reads the snapshot of the producers before a segment, if there is one

@@ -183,3 +183,38 @@ func TestRecoveryReadsEachSegmentWithoutCachesOnce(t *testing.T) {
 		t.Errorf("aborted are %v, %v, want %v", got, err, want)
 	}
 }
+
+// Where deletion has taken the producers' last batches and their snapshot, what is read
+// of the rest is no snapshot: recovery would prefer it to a later one that knows more.
+func TestRecoveryWritesNoSnapshotOfWhatItGuesses(t *testing.T) {
+	mem := vfs.NewMem()
+	n := openDisk(t, mem)
+	l := openTestLog(t, n, Config{SegmentBytes: 2500})
+	for i := range int32(8) {
+		mustAppend(t, l, producerBatch(int64(7+i), 0, 0, false, "x"))
+		rollNow(t, l)
+	}
+	durable(t, l, l.LogEnd())
+	if _, err := l.DeleteRecords(l.segments[2].base); err != nil {
+		t.Fatal(err)
+	}
+	dir, all := l.dir, l.segments
+	if err := n.Close(-1); err != nil {
+		t.Fatal(err)
+	}
+	gone := []string{dir + "/" + checkpointFile}
+	for _, s := range all[:len(all)-1] {
+		gone = append(gone, s.path+indexSuffix, s.path+snapshotSuffix)
+	}
+	for _, name := range gone {
+		if err := mem.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	l = openTestLog(t, openDisk(t, mem), Config{SegmentBytes: 2500})
+	for i := range int64(8) {
+		if p, known := l.Producer(7 + i); !known || p.LastSequence != 0 {
+			t.Errorf("producer %d is %+v, known=%v", 7+i, p, known)
+		}
+	}
+}
