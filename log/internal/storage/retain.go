@@ -32,13 +32,14 @@ func (l *Log) raiseStart(start int64) error {
 	l.mu.Lock()
 	err := l.usable()
 	was, end := l.start, l.end
+	below := len(l.segments) > 1 && l.segments[1].base <= l.start
 	l.mu.Unlock()
 	switch {
 	case err != nil:
 		return err
 	case start > end || start < 0:
 		return fmt.Errorf("%w: offset %d, the log ends at %d", ErrOffsetOutOfRange, start, end)
-	case start <= was:
+	case start <= was && !below:
 		return nil
 	}
 	// With the segments go the batches from which producers would be rebuilt, so
@@ -48,6 +49,9 @@ func (l *Log) raiseStart(start int64) error {
 		l.disk.o.Logger.Warn("deleting records without saving producers", "log", l.id.String(), "error", err)
 	} else if err != nil {
 		return err
+	}
+	if start <= was { // only what was the last segment then is left to remove
+		return l.dropBelowStart()
 	}
 	if err := l.syncUpTo(start); err != nil {
 		return err

@@ -100,6 +100,40 @@ func TestDeleteRecords(t *testing.T) {
 	}
 }
 
+// TestDeletedRecordsFreeTheirSpace: on a full disk an operator deleted all records of
+// the largest topic, and the disk stayed full: the last segment was replaced a minute
+// later, but nothing removed the one before, since the log's start had been raised
+// already when it was still the last.
+func TestDeletedRecordsFreeTheirSpace(t *testing.T) {
+	m := vfs.NewMem()
+	n := openDisk(t, m)
+	l := openTestLog(t, n, Config{})
+	mustAppend(t, l, plainBatch("a", "b"))
+	durable(t, l, l.LogEnd())
+	if start, err := l.DeleteRecords(2); start != 2 || err != nil {
+		t.Fatal(start, err)
+	}
+	if err := l.Retain(time.Now(), 1); err != nil { // what is not committed may still be truncated
+		t.Fatal(err)
+	}
+	if l.Size() == 0 {
+		t.Error("a segment above the high watermark has gone")
+	}
+	if err := l.Retain(time.Now(), 2); err != nil {
+		t.Fatal(err)
+	}
+	if l.Size() != 0 || l.LogStart() != 2 || l.LogEnd() != 2 {
+		t.Errorf("%d bytes are kept of a log from %d to %d", l.Size(), l.LogStart(), l.LogEnd())
+	}
+	mustAppend(t, l, plainBatch("c"))
+	if err := n.Close(1); err != nil {
+		t.Fatal(err)
+	}
+	if l = openTestLog(t, openDisk(t, m), Config{}); l.LogStart() != 2 || l.LogEnd() != 3 {
+		t.Error(l.LogStart(), l.LogEnd())
+	}
+}
+
 // TestOldSegmentIsClosed: a segment does not stay the last one longer than its age.
 func TestOldSegmentIsClosed(t *testing.T) {
 	m := vfs.NewMem()
