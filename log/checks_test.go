@@ -204,3 +204,35 @@ func TestListOffsetsRefusesTheQuestionFirst(t *testing.T) {
 		}
 	}
 }
+
+func TestTheEndpointsOfControllers(t *testing.T) {
+	_, addr := newNode(t)
+	w := dial(t, addr)
+	for kind, want := range map[int8]int16{1: 0, 2: kerr.MismatchedEndpointType.Code, 3: kerr.UnsupportedEndpointType.Code} {
+		req := kmsg.NewPtrDescribeClusterRequest()
+		req.EndpointType = kind
+		if resp := ask[*kmsg.DescribeClusterResponse](w, 1, req); resp.ErrorCode != want {
+			t.Errorf("endpoint type %d: error %d, want %d", kind, resp.ErrorCode, want)
+		}
+	}
+}
+
+// Who goes on with another list of topics than he began with would miss some.
+func TestPagesGoOnWithTheTopicsThatTheyBeganWith(t *testing.T) {
+	_, addr := newNode(t)
+	createTopic(t, addr, "a", 1, nil)
+	createTopic(t, addr, "b", 1, nil)
+	w := dial(t, addr)
+	for from, want := range map[string]int16{"a": 0, "c": kerr.InvalidRequest.Code} {
+		req := kmsg.NewPtrDescribeTopicPartitionsRequest()
+		req.ResponsePartitionLimit = 10
+		req.Topics = []kmsg.DescribeTopicPartitionsRequestTopic{{Topic: "a"}, {Topic: "b"}}
+		cursor := kmsg.NewDescribeTopicPartitionsRequestCursor()
+		cursor.Topic = from
+		req.Cursor = &cursor
+		topics := ask[*kmsg.DescribeTopicPartitionsResponse](w, 0, req).Topics
+		if len(topics) != 2 || topics[0].ErrorCode != want {
+			t.Errorf("from %s on: %+v", from, topics)
+		}
+	}
+}

@@ -26,6 +26,7 @@ func init() {
 		deviations: []string{
 			"An `ip` must be an address: host names are not resolved.",
 			"At most 10 000 entities can have quotas.",
+			"A quota may be 0, which lets nothing through; Kafka refuses that.",
 			"A throttled Fetch is answered with its records, and its client waits afterwards; Kafka has it wait first. " +
 				"One wait is 30 s at most. A client without a client id is in the default of client ids.",
 		},

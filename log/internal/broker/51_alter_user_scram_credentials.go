@@ -19,8 +19,11 @@ func init() {
 		key:     51,
 		levels:  []levelRange{{level: 1, min: 0, max: 0}},
 		changes: []change{{0, "deletions and upsertions; flexible"}},
-		deviations: []string{"Connections of a user whose last credential was deleted are closed at their next request; " +
-			"Kafka leaves them open until they authenticate again."},
+		deviations: []string{
+			"Connections of a user whose last credential was deleted are closed at their next request; " +
+				"Kafka leaves them open until they authenticate again.",
+			"One request may change the credentials of several mechanisms of a user, each once; Kafka refuses the user with DUPLICATE_RESOURCE.",
+		},
 	}, alterUserScramCredentials)
 }
 

@@ -21,7 +21,11 @@ func init() {
 	}, describeCluster)
 }
 
-const endpointBrokers = 1
+// Kinds of endpoints.
+const (
+	endpointBrokers     = 1
+	endpointControllers = 2
+)
 
 func describeCluster(_ context.Context, c *call, req *kmsg.DescribeClusterRequest) (kmsg.Response, error) {
 	resp := req.ResponseKind().(*kmsg.DescribeClusterResponse)
@@ -32,7 +36,10 @@ func describeCluster(_ context.Context, c *call, req *kmsg.DescribeClusterReques
 	resp.ClusterAuthorizedOperations = noOperations
 	resp.Brokers = []kmsg.DescribeClusterResponseBroker{}
 	if req.Version >= 1 && req.EndpointType != endpointBrokers {
-		resp.ErrorCode = kerr.UnsupportedEndpointType.Code
+		resp.ErrorCode, resp.ErrorMessage = kerr.UnsupportedEndpointType.Code, new("there is no such endpoint type")
+		if req.EndpointType == endpointControllers {
+			resp.ErrorCode, resp.ErrorMessage = kerr.MismatchedEndpointType.Code, new("this is a broker; controllers have no listeners of their own")
+		}
 		return resp, nil
 	}
 	if req.IncludeClusterAuthorizedOperations {

@@ -29,7 +29,7 @@ const maxDescribedPartitions = 2000
 func describeTopicPartitions(_ context.Context, c *call, req *kmsg.DescribeTopicPartitionsRequest) (kmsg.Response, error) {
 	resp := req.ResponseKind().(*kmsg.DescribeTopicPartitionsResponse)
 	resp.Topics = []kmsg.DescribeTopicPartitionsResponseTopic{}
-	if req.Cursor != nil && req.Cursor.Partition < 0 {
+	if req.Cursor != nil && (req.Cursor.Partition < 0 || !coversCursor(req)) {
 		for _, rt := range req.Topics {
 			resp.Topics = append(resp.Topics, refusedTopic(rt.Topic, kerr.InvalidRequest))
 		}
@@ -46,6 +46,14 @@ func describeTopicPartitions(_ context.Context, c *call, req *kmsg.DescribeTopic
 		}
 	}
 	return resp, nil
+}
+
+// coversCursor tells whether the topic at which a request goes on is among those that it
+// names, if it names any.
+func coversCursor(req *kmsg.DescribeTopicPartitionsRequest) bool {
+	return len(req.Topics) == 0 || slices.ContainsFunc(req.Topics, func(t kmsg.DescribeTopicPartitionsRequestTopic) bool {
+		return t.Topic == req.Cursor.Topic
+	})
 }
 
 // topicsFrom are the names that a request wants described, in order, from its cursor

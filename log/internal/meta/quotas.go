@@ -102,7 +102,8 @@ type QuotaChanges struct {
 	Changes []QuotaChange
 }
 
-// QuotaChange sets or removes one quota. The last of several changes of a key counts.
+// QuotaChange sets or removes one quota. No key may be changed twice. To remove what
+// nobody has is no error, whatever its name.
 type QuotaChange struct {
 	Key    quota.Key
 	Value  float64
@@ -153,21 +154,23 @@ func (c *Controller) changedQuotas(change QuotaChanges) ([]Record, error) {
 	if err := change.Entity.Check(); err != nil {
 		return nil, refuse(kerr.InvalidRequest, "%v", err)
 	}
-	last := map[quota.Key]int{}
-	for i, ch := range change.Changes {
-		err := change.Entity.CheckKey(ch.Key)
-		if err == nil && !ch.Remove {
-			err = change.Entity.CheckValue(ch.Key, ch.Value)
+	seen := map[quota.Key]bool{}
+	for _, ch := range change.Changes {
+		if seen[ch.Key] {
+			return nil, refuse(kerr.InvalidRequest, "%s of %v is changed twice", ch.Key, change.Entity)
 		}
-		if err != nil {
+		seen[ch.Key] = true
+		if ch.Remove {
+			continue
+		}
+		if err := change.Entity.CheckValue(ch.Key, ch.Value); err != nil {
 			return nil, refuse(kerr.InvalidRequest, "%v", err)
 		}
-		last[ch.Key] = i
 	}
 	var records []Record
-	for i, ch := range change.Changes {
+	for _, ch := range change.Changes {
 		old, set := c.image.quotas.Get(change.Entity, ch.Key)
-		if last[ch.Key] != i || ch.Remove && !set || !ch.Remove && set && old == ch.Value {
+		if ch.Remove && !set || !ch.Remove && set && old == ch.Value {
 			continue
 		}
 		r := &ClientQuota{Entity: change.Entity, Key: ch.Key, Value: ch.Value, Remove: ch.Remove}
