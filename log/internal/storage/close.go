@@ -24,11 +24,15 @@ func (l *Log) Close() error {
 	return l.settle("close", err)
 }
 
-// abandon closes the files of a log whose directory is going away.
+// abandon closes the files of a log whose directory is going away. Who calls it has the
+// journal release the log.
 func (l *Log) abandon() {
 	l.keeping.lock()
 	l.writing.lock()
 	l.syncing.lock()
+	if j := l.disk.journal; j != nil {
+		j.hold(l)
+	}
 	_ = l.close(false)
 	l.syncing.unlock()
 	l.writing.unlock()

@@ -36,7 +36,8 @@ import (
 //  5. Nothing but appends changes what an entry says. Whatever else changes a log's
 //     end (truncation, reset, deletion) first has its segments hold all that counts,
 //     and then writes, synced, an entry that voids the earlier ones; deletion, where
-//     nothing counts, after the directory has lost its name.
+//     nothing counts, after the directory has lost its name, and until then the rounds
+//     that the log needs stay (see hold).
 //  6. The journal never has to be there. A round that finds no room in it syncs
 //     segments, as without it; so a full disk takes nothing from anybody.
 //  7. Bytes of clients cannot be taken for a record: its header has a salt that
@@ -69,6 +70,8 @@ type journal struct {
 	made   int          // guarded by mu: files there are
 	wanted bool         // guarded by mu: the loop will need another file
 	failed time.Time    // guarded by mu: when there was no room for one
+
+	held map[TopicPartition]uint64 // guarded by mu: see hold
 }
 
 // journalFile is a file of a fixed size.
@@ -81,7 +84,7 @@ type journalFile struct {
 
 // newJournal is one without files: they are made when there is a use for them.
 func newJournal(d *Disk) *journal {
-	j := &journal{d: d, live: map[TopicPartition]uint64{}, limit: int(min(maxStaged, d.o.JournalFileBytes/4))}
+	j := &journal{d: d, live: map[TopicPartition]uint64{}, held: map[TopicPartition]uint64{}, limit: int(min(maxStaged, d.o.JournalFileBytes/4))}
 	rand.Read(j.salt[:]) //nolint:errcheck // it never fails (Go 1.24)
 	j.oldest = 1
 	j.needed.Store(1)

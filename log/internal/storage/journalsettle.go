@@ -103,6 +103,7 @@ func (s *settler) turn(now time.Time) (lagging bool) {
 			needed = min(needed, round)
 		}
 	}
+	needed = s.j.lowest(needed) // after the logs: one that is deleted is held before it is not there
 	s.feed(s.j.needed.Swap(needed) < needed)
 	return lagging
 }

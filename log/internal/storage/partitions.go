@@ -136,6 +136,9 @@ func (d *Disk) finishDeletions() error {
 // is not there is no error.
 func (d *Disk) DeleteLog(topicID [16]byte, partition int32) error {
 	id := TopicPartition{topicID, partition}
+	if d.journal != nil {
+		defer d.journal.release(id) // at the latest: what cannot be renamed must not fill the journal
+	}
 	if err := d.shut(id); err != nil {
 		return fmt.Errorf("delete log %v: %w", id, err)
 	}
@@ -158,6 +161,9 @@ func (d *Disk) deleteDir(id TopicPartition) error {
 	}
 	if err := d.o.FS.SyncDir(topic); err != nil {
 		return err
+	}
+	if d.journal != nil {
+		d.journal.release(id)
 	}
 	// A replay that finds no directory passes over the log; one that is made again
 	// under this name must not get what was in this one.
