@@ -55,8 +55,8 @@ func TestRun(t *testing.T) {
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Results) != 33 || len(got.Latencies) != 6 {
-		t.Fatalf("%d results and %d latencies, want 33 and 6", len(got.Results), len(got.Latencies))
+	if len(got.Results) != 34 || len(got.Latencies) != 6 {
+		t.Fatalf("%d results and %d latencies, want 34 and 6", len(got.Results), len(got.Latencies))
 	}
 	for _, r := range got.Results {
 		if len(r.NsPerEv) != 1 || r.NsPerEv[0] <= 0 || r.Events == 0 {

@@ -60,6 +60,7 @@ func nodeLoadsOf(quick bool) []load {
 		fetching("fetch, 1 of 4500", 1, 4500, n(500)),
 		waiting("wait, 1000 partitions, nothing", n(100)),
 		tailing("wait, 1000 partitions, 1 event", n(300)),
+		followingAll("follow 1000 partitions, 1 event", n(300)),
 		heartbeats("heartbeat, 200 groups", n(100)),
 		transactions("transaction of 1 event", n(300)),
 	}
@@ -291,6 +292,38 @@ func tailing(name string, requests int) load {
 			}
 			return nil
 		}, reader.close, nil
+	}}
+}
+
+// followingAll is tailing as most clients do it: in a fetch session, in which a request
+// names only what has changed (KIP-227), if the node grants one.
+func followingAll(name string, requests int) load {
+	const partitions = 1000
+	return load{name, requests, func(ctx context.Context, t *target) (func() error, func(), error) {
+		if err := t.create(partitions); err != nil {
+			return nil, nil, err
+		}
+		cl, err := t.client(kgo.ConsumeTopics(t.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(10*time.Second))
+		if err != nil {
+			return nil, nil, err
+		}
+		i := 0
+		return func() error {
+			for range requests {
+				if _, err := t.wire.ask(t.produce([]int32{int32(i * 7 % partitions)}, 1)); err != nil {
+					return err
+				}
+				i++
+				for got := 0; got == 0; {
+					fetches := cl.PollFetches(ctx)
+					if err := fetches.Err(); err != nil {
+						return err
+					}
+					got = fetches.NumRecords()
+				}
+			}
+			return nil
+		}, cl.Close, nil
 	}}
 }
 

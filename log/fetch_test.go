@@ -10,7 +10,7 @@ import (
 )
 
 // librdkafka cannot read null records, and every Fetch at the end of a partition
-// has none. A session that is asked for is not granted.
+// has none.
 func TestAnEmptyFetch(t *testing.T) {
 	_, addr := newNode(t)
 	createTopic(t, addr, "t", 1, nil)
@@ -18,20 +18,14 @@ func TestAnEmptyFetch(t *testing.T) {
 	id := topicID(w, "t")
 	for v := int16(4); v <= 18; v++ {
 		req := fetchRequest("t", id, 0)
-		req.SessionEpoch = 0 // "open a session"
 		resp := ask[*kmsg.FetchResponse](w, v, req)
 		p := fetched(resp)
-		if p.ErrorCode != 0 || p.RecordBatches == nil || len(p.RecordBatches) != 0 || resp.SessionID != 0 {
-			t.Errorf("v%d: error %d, records %v, session %d", v, p.ErrorCode, p.RecordBatches, resp.SessionID)
+		if p.ErrorCode != 0 || p.RecordBatches == nil || len(p.RecordBatches) != 0 {
+			t.Errorf("v%d: error %d, records %v", v, p.ErrorCode, p.RecordBatches)
 		}
 		if p.HighWatermark != 0 || p.LastStableOffset != 0 {
 			t.Errorf("v%d: high watermark %d, last stable %d", v, p.HighWatermark, p.LastStableOffset)
 		}
-	}
-	req := fetchRequest("t", id, 0)
-	req.SessionID, req.SessionEpoch = 77, 3
-	if resp := ask[*kmsg.FetchResponse](w, 11, req); resp.ErrorCode != kerr.FetchSessionIDNotFound.Code {
-		t.Errorf("a session that nobody granted: error %d", resp.ErrorCode)
 	}
 }
 

@@ -24,7 +24,7 @@ var traps = []struct {
 	{"6. SaslHandshake lists mechanisms also on success", []string{"TestSaslHandshakeListsMechanisms"}},
 	{"7. an unknown group has offset -1 and no error", []string{"TestOffsetsOfAnUnknownGroup"}},
 	{"8. empty is not null", []string{"TestEmptyIsNotNull", "TestAnEmptyFetch"}},
-	{"9. fetch sessions", []string{"TestFetchSessionsAreNotGranted"}},
+	{"9. fetch sessions", []string{"TestFetchSession", "TestFetchSessionSeesEverything", "TestFetchSessionsForWhoWantsOne"}},
 	{"10. whole batches, at least one", []string{"TestFetchGivesWholeBatches"}},
 	{"11. times with a meaning of their own", []string{"TestListOffsetsOfSpecialTimes"}},
 	{"12. leader epochs fence", []string{"TestLeaderEpochsAreFenced", "TestDivergingEpochs"}},

@@ -183,10 +183,9 @@ func TestEmptyIsNotNull(t *testing.T) {
 	}
 }
 
-// A session that is granted must be kept; id 0 says that there is none, to those who
-// want one (epoch 0), to those who do not (-1, as kafkajs), and again to those who
-// close what they believe to have.
-func TestFetchSessionsAreNotGranted(t *testing.T) {
+// A session that is granted must be kept, and who does not want one (epoch -1, as
+// kafkajs), or closes what it believes to have, gets none.
+func TestFetchSessionsForWhoWantsOne(t *testing.T) {
 	_, addr := newNode(t)
 	createTopic(t, addr, "t", 1, nil)
 	w := dial(t, addr)
@@ -194,12 +193,13 @@ func TestFetchSessionsAreNotGranted(t *testing.T) {
 	for v := int16(7); v <= 18; v++ {
 		for _, c := range []struct {
 			session, epoch int32
+			granted        bool
 			want           int16
-		}{{0, -1, 0}, {0, 0, 0}, {5, -1, 0}, {5, 1, kerr.FetchSessionIDNotFound.Code}} {
+		}{{0, -1, false, 0}, {0, 0, true, 0}, {5, -1, false, 0}, {5, 0, true, 0}, {5, 1, false, kerr.FetchSessionIDNotFound.Code}} {
 			req := fetchRequest("t", id, 0)
 			req.SessionID, req.SessionEpoch = c.session, c.epoch
 			resp := ask[*kmsg.FetchResponse](w, v, req)
-			if resp.SessionID != 0 || resp.ErrorCode != c.want || c.want == 0 && len(resp.Topics) != 1 {
+			if (resp.SessionID != 0) != c.granted || resp.ErrorCode != c.want || c.want == 0 && len(resp.Topics) != 1 {
 				t.Errorf("v%d, session %d epoch %d: session %d, error %d, %d topics", v, c.session, c.epoch, resp.SessionID, resp.ErrorCode, len(resp.Topics))
 			}
 		}

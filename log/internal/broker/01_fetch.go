@@ -21,7 +21,7 @@ func init() {
 		changes: []change{
 			{4, "isolation level, last stable offset, aborted transactions; a total maximum"},
 			{5, "log start offset"},
-			{7, "fetch sessions (KIP-227), never granted"},
+			{7, "fetch sessions (KIP-227)"},
 			{9, "the leader epoch that the client believes in (KIP-320)"},
 			{10, "zstd"},
 			{11, "the client's rack (KIP-392)"},
@@ -34,7 +34,7 @@ func init() {
 			{18, "a follower's high watermark (KIP-1166)"},
 		},
 		deviations: []string{
-			"Fetch sessions are never granted: the session id is always 0, which tells the client to ask in full.",
+			"There are at most 1000 fetch sessions (KIP-227), with 100 000 partitions together. One that was not used for two minutes gives way to another; beyond that the session id is 0, which tells the client to ask in full.",
 			"One answer has at most 16 MiB of records (one batch larger than that is sent), and a long poll lasts a minute at most.",
 			"Fetches in a follower's name are refused with CLUSTER_AUTHORIZATION_FAILED.",
 		},
@@ -44,15 +44,18 @@ func init() {
 func fetch(ctx context.Context, c *call, req *kmsg.FetchRequest) (kmsg.Response, error) {
 	resp := req.ResponseKind().(*kmsg.FetchResponse)
 	resp.Topics = []kmsg.FetchResponseTopic{}
-	if req.SessionID != 0 && req.SessionEpoch > 0 {
-		resp.ErrorCode = kerr.FetchSessionIDNotFound.Code
+	session, refusal := c.fetchSessions.enter(c, req)
+	if refusal != nil {
+		resp.ErrorCode = refusal.Code
 		return resp, nil
 	}
+	defer c.fetchSessions.abandon(session) // if it does not come to leave
 	f := newFetching(c, req, resp)
 	if err := f.collect(ctx); err != nil {
 		return nil, err
 	}
 	f.finish()
+	c.fetchSessions.leave(session, c.caller.Principal, req, resp)
 	return resp, nil
 }
 

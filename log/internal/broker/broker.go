@@ -79,6 +79,7 @@ type Broker struct {
 	sasl                *sasl.Server
 	refusals            refusals
 	quotas              quota.Limiter
+	fetchSessions       fetchSessions
 	stats               *stats
 
 	// open ends when the broker stops reading requests, flushing when it stops
