@@ -58,7 +58,8 @@ func (f *fetching) wait(ctx context.Context, d time.Duration, limit int) error {
 		}
 	}()
 	for i := range f.parts {
-		w[i].start(&f.parts[i], f.isolation, wake)
+		w[i].wake = wake
+		w[i].start(&f.parts[i], f.isolation)
 	}
 	for !f.enough() {
 		select {
@@ -80,7 +81,7 @@ func (f *fetching) wait(ctx context.Context, d time.Duration, limit int) error {
 		for i := range f.parts {
 			if w[i].fired.Load() {
 				f.read(&f.parts[i], limit)
-				w[i].start(&f.parts[i], f.isolation, wake)
+				w[i].start(&f.parts[i], f.isolation)
 			}
 		}
 		l.shrink(int64(max(f.bytes-before, 0)))
@@ -91,29 +92,28 @@ func (f *fetching) wait(ctx context.Context, d time.Duration, limit int) error {
 
 // watched is a partition that calls back when it has something new.
 type watched struct {
+	watch replica.Watch
 	fired atomic.Bool
-	watch *replica.Watch
+	wake  chan<- struct{}
 }
 
-func (w *watched) start(part *fetchPart, isolation replica.Isolation, wake chan<- struct{}) {
+func (w *watched) start(part *fetchPart, isolation replica.Isolation) {
 	w.stop()
 	if part.led == nil {
 		return
 	}
 	w.fired.Store(false)
-	w.watch = part.led.Watch(part.next, isolation, func() {
-		w.fired.Store(true)
-		select {
-		case wake <- struct{}{}:
-		default: // somebody else has woken it
-		}
-	})
+	w.watch.Start(part.led, part.next, isolation, w)
 }
 
-func (w *watched) stop() {
-	if w.watch != nil {
-		w.watch.Stop()
-		w.watch = nil
+func (w *watched) stop() { w.watch.Stop() }
+
+// Wake implements replica.Waker.
+func (w *watched) Wake() {
+	w.fired.Store(true)
+	select {
+	case w.wake <- struct{}{}:
+	default: // somebody else has woken it
 	}
 }
 

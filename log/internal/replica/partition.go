@@ -52,6 +52,7 @@ type Partition struct {
 	nextID   uint64
 	watches  [2]watchList
 	outbox   []outcome
+	spare    []outcome // memory for the next outbox
 	draining bool
 	closed   error // why nothing is served any more
 	queue    appendQueue
@@ -59,10 +60,13 @@ type Partition struct {
 
 // outcome is something to be called, in order: an acknowledgement or a watch.
 type outcome struct {
-	ack  *Pending
-	err  error
-	wake func()
+	ack   *Pending
+	err   error
+	waker Waker
 }
+
+// maxKeptOutbox bounds the memory of an outbox that is kept for the next calls.
+const maxKeptOutbox = 64
 
 func newPartition(t *meta.Topic, index, node int32, log *storage.Log) *Partition {
 	p := &Partition{topic: t.ID, name: t.Name, index: index, node: node, log: log, core: NewCore(node),
@@ -183,16 +187,20 @@ func (p *Partition) drain() {
 	p.draining = true
 	for len(p.outbox) > 0 {
 		calls := p.outbox
-		p.outbox = nil
+		p.outbox, p.spare = p.spare, nil
 		p.mu.Unlock()
 		for _, c := range calls {
 			if c.ack != nil {
 				c.ack.settle(c.err)
 			} else {
-				c.wake()
+				c.waker.Wake()
 			}
 		}
+		clear(calls)
 		p.mu.Lock()
+		if cap(calls) <= maxKeptOutbox {
+			p.spare = calls[:0]
+		}
 	}
 	p.draining = false
 	p.mu.Unlock()

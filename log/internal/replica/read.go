@@ -20,7 +20,7 @@ func (p *Partition) Fetch(offset int64, maxBytes int, iso Isolation, atLeastOne 
 	if iso == ReadCommitted {
 		end = r.LastStable
 	}
-	if offset < r.LogStart || offset > p.log.LogEnd() {
+	if offset < r.LogStart || offset > r.HighWatermark && offset > p.log.LogEnd() {
 		return r, refuse(kerr.OffsetOutOfRange, "%s/%d: offset %d, the log has %d to %d", p.name, p.index, offset, r.LogStart, p.log.LogEnd())
 	}
 	select {
