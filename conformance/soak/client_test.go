@@ -49,7 +49,9 @@ type actor struct {
 	lives int // of clients
 	txns  int
 	n     int // records
-	seqs  map[partition]int
+	// broken counts the records of the transaction that were not acknowledged.
+	broken atomic.Int64
+	seqs   map[partition]int
 }
 
 // pause waits a random time up to d, or until the run is over.
@@ -148,6 +150,7 @@ func (a *actor) promised(begin time.Duration, sent *appended, r *kgo.Record, err
 		sent.Offset = r.Offset
 	} else {
 		sent.Err = err.Error()
+		a.broken.Add(1)
 	}
 	a.h.add(begin, event{Who: a.name, Append: sent})
 	if err != nil && sent.Txn == "" && lostByItsWord(err) {

@@ -115,9 +115,11 @@ func soak(t *testing.T, n *node, h *history) {
 		boss.drain(t, cl, group)
 	}
 	r.clients.Wait()
+	ended := h.now()
 	if hurry.Err() == nil {
 		boss.lastLook(t, cl)
 	}
+	t.Logf("clients ended after %v, everything was read again after %v", ended.Round(time.Millisecond), h.now().Round(time.Millisecond))
 	if already := n.stop(syscall.SIGTERM); already {
 		t.Errorf("the node had ended by itself:\n%s", n.tell())
 	}
@@ -142,7 +144,7 @@ var topics = map[string]struct {
 	"short": {topic{Partitions: 2, Retained: true}, "segment.bytes=1024 retention.bytes=40000"},
 	"brief": {topic{Partitions: 2, Retained: true}, "segment.bytes=16384 segment.ms=2000 retention.ms=20000"},
 	"keys": {topic{Partitions: 2, Compacted: true, DeleteRetention: 5 * time.Second},
-		"segment.bytes=1024 cleanup.policy=compact min.cleanable.dirty.ratio=0.01 delete.retention.ms=5000"},
+		"segment.bytes=16384 cleanup.policy=compact min.cleanable.dirty.ratio=0.01 delete.retention.ms=5000"},
 	"wide": {topic{Partitions: 48}, "segment.bytes=4096"},
 	"txn":  {topic{Partitions: 3}, "segment.bytes=2048"},
 	"in":   {topic{Partitions: 3}, "segment.bytes=8192"},
@@ -237,6 +239,7 @@ func life(rng *rand.Rand, left time.Duration) time.Duration {
 // killFor kills the node with SIGKILL and starts it again, until the time is over;
 // then it runs, or has failed.
 func (r *run) killFor(t *testing.T, n *node, rng *rand.Rand, length time.Duration) (alive bool) {
+	longest := time.Duration(0)
 	for end := time.Now().Add(length); time.Now().Before(end); {
 		left := time.Until(end)
 		time.Sleep(min(life(rng, left), left))
@@ -256,11 +259,14 @@ func (r *run) killFor(t *testing.T, n *node, rng *rand.Rand, length time.Duratio
 		if rng.IntN(3) == 0 {
 			time.Sleep(time.Duration(rng.Int64N(int64(time.Second))))
 		}
+		began := time.Now()
 		if err := n.start(); err != nil {
 			t.Errorf("start after SIGKILL: %v", err)
 			return false
 		}
+		longest = max(longest, time.Since(began))
 	}
+	t.Logf("the longest start took %v", longest.Round(time.Millisecond))
 	return true
 }
 

@@ -41,6 +41,7 @@ func (a *actor) settle(opts []kgo.Opt) {
 func (a *actor) transaction(cl *kgo.Client, topics map[string]int32, compacted string) bool {
 	a.txns++
 	id := fmt.Sprintf("%s#%d", a.name, a.txns)
+	a.broken.Store(0)
 	if err := cl.BeginTransaction(); err != nil {
 		return false
 	}
@@ -81,16 +82,18 @@ func (a *actor) transaction(cl *kgo.Client, topics map[string]int32, compacted s
 	return good
 }
 
-// commit ends a transaction and says how, as far as it is known.
+// commit ends a transaction and says how, as far as it is known. One of which a record
+// has failed is aborted: its timeout may have passed while the node was away.
 func (a *actor) commit(cl *kgo.Client) (outcome, bool) {
-	err := cl.EndTransaction(a.hurry, kgo.TryCommit)
-	switch {
-	case err == nil:
-		return isCommitted, true
-	case errors.Is(err, kerr.OperationNotAttempted): // a record had failed
-		return isAborted, cl.EndTransaction(a.hurry, kgo.TryAbort) == nil
+	if a.broken.Load() == 0 {
+		err := cl.EndTransaction(a.hurry, kgo.TryCommit)
+		if err == nil {
+			return isCommitted, true
+		} else if !errors.Is(err, kerr.OperationNotAttempted) {
+			return isUnknown, false
+		}
 	}
-	return isUnknown, false
+	return isAborted, cl.EndTransaction(a.hurry, kgo.TryAbort) == nil
 }
 
 // transformer reads a topic as a member of a group and writes outputs of each record
@@ -131,6 +134,7 @@ func (a *actor) transformed(s *kgo.GroupTransactSession, group, out string, part
 	}
 	a.txns++
 	id := fmt.Sprintf("%s#%d", a.name, a.txns)
+	a.broken.Store(0)
 	begin := a.h.now()
 	if err := s.Begin(); err != nil {
 		return false
@@ -146,7 +150,7 @@ func (a *actor) transformed(s *kgo.GroupTransactSession, group, out string, part
 		end(isAborted)
 		return false
 	}
-	commit := a.rng.IntN(8) > 0
+	commit := a.rng.IntN(8) > 0 && s.Client().Flush(a.hurry) == nil && a.broken.Load() == 0
 	committed, err := s.End(a.hurry, kgo.TransactionEndTry(commit))
 	switch {
 	case committed:
