@@ -67,6 +67,14 @@ var elsewhere = map[string]string{
 	"super.users":                         "--super-user",
 }
 
+// inMilliseconds are the defaults of topics that Kafka also takes in other units.
+var inMilliseconds = map[string]string{
+	"log.retention.hours":   "log.retention.ms",
+	"log.retention.minutes": "log.retention.ms",
+	"log.roll.hours":        "log.roll.ms",
+	"log.roll.jitter.hours": "log.roll.jitter.ms",
+}
+
 // apply gives o the settings, and says of all that cannot be what to write instead.
 func (s *settingFlags) apply(o *millog.Options) error {
 	var faults []error
@@ -82,6 +90,8 @@ func (s *settingFlags) apply(o *millog.Options) error {
 			faults = append(faults, fmt.Errorf("--config %s is given twice", key))
 		case elsewhere[key] != "":
 			faults = append(faults, fmt.Errorf("--config %s: say it with %s", key, elsewhere[key]))
+		case inMilliseconds[key] != "":
+			faults = append(faults, fmt.Errorf("--config %s: start the node, then millrace config set broker %s=MILLISECONDS", key, inMilliseconds[key]))
 		case own && s.changed(flag):
 			faults = append(faults, fmt.Errorf("--config %s and --%s mean the same: give one of them", key, flag))
 		default:

@@ -27,6 +27,7 @@ func TestSettingsThatCannotBeSayWhatToWrite(t *testing.T) {
 		{"--config num.partitions=3 --default-partitions 4", "--config num.partitions and --default-partitions mean the same"},
 		{"--config listeners=PLAINTEXT://:9092", "say it with --listen"},
 		{"--config log.retention.ms=1000", "millrace config set broker log.retention.ms=1000"},
+		{"--config log.retention.hours=1", "millrace config set broker log.retention.ms=MILLISECONDS"},
 		{"--config zookeeper.connect=a", "docs/operations.md lists"},
 		{"--offsets-retention 0", "offsets cannot be kept for no time"},
 	} {
