@@ -95,7 +95,8 @@ func (n *Node) Close(ctx context.Context) error {
 //  4. The driver of their cores stops.
 //  5. The partitions sync and close.
 //  6. The metadata log closes.
-//  7. The disk gets its mark and the directory is free for another process.
+//  7. The disk gets its mark, that of a clean shutdown only if its partitions were
+//     opened, and the directory is free for another process.
 func (n *Node) close(ctx context.Context) error {
 	var errs []error
 	if n.broker != nil {
@@ -118,7 +119,11 @@ func (n *Node) close(ctx context.Context) error {
 	if n.meta != nil {
 		errs = append(errs, n.meta.Close())
 	}
-	if n.disk != nil {
+	switch {
+	case n.disk == nil:
+	case n.replicas == nil: // its partitions are as they were found
+		errs = append(errs, n.disk.CloseUnused())
+	default:
 		errs = append(errs, n.disk.Close(brokerEpoch))
 	}
 	if cause := n.failed.Load(); cause != nil {

@@ -165,6 +165,28 @@ func TestLostMetadataRefusesEveryStart(t *testing.T) {
 	}
 }
 
+// TestARefusedStartIsNoShutdown: after a power cut the metadata was damaged, so the node
+// did not start, but marked its directory as shut down in order: what the crash had left
+// of segments was then called damage.
+func TestARefusedStartIsNoShutdown(t *testing.T) {
+	killed, closed, _ := lived(t)
+	for name, disk := range map[string]*vfs.Mem{"killed": killed, "closed": closed} {
+		disk = disk.KillClone()
+		if err := disk.RemoveAll("data/metadata"); err != nil {
+			t.Fatal(err)
+		}
+		before := mustVerify(t, disk)
+		for range 2 {
+			if _, err := Open(t.Context(), Options{DataDir: "data", FS: disk, Logger: discard()}); !errors.Is(err, ErrMetadataDamaged) {
+				t.Fatal(err)
+			}
+		}
+		if after := mustVerify(t, disk); after.Clean != before.Clean || after.Clean != (name == "closed") {
+			t.Errorf("%s: clean %v, %v after a start that was refused", name, before.Clean, after.Clean)
+		}
+	}
+}
+
 // TestVerifyAfterKill kills a process with SIGKILL that runs a node on a real file
 // system, and verifies what it leaves; while it runs, it is told to stop the node.
 func TestVerifyAfterKill(t *testing.T) {

@@ -231,6 +231,22 @@ func (tp TopicPartition) fileName(name string) string {
 // broker epoch (-1 for none). A disk that has failed gets no mark, and Close is
 // ErrFailed. It may be called twice, with the same result.
 func (d *Disk) Close(brokerEpoch int64) error {
+	return d.close(func() error { return writeClean(d.o.FS, d.o.Dir, brokerEpoch) })
+}
+
+// CloseUnused is Close for a caller who did not come to open what is there: the
+// directory is marked as it was found. After a crash, logs that nobody has recovered
+// are not clean because nothing was done to them.
+func (d *Disk) CloseUnused() error {
+	return d.close(func() error {
+		if !d.clean {
+			return nil
+		}
+		return writeClean(d.o.FS, d.o.Dir, d.epoch)
+	})
+}
+
+func (d *Disk) close(mark func() error) error {
 	d.closing.lock()
 	defer d.closing.unlock()
 	// 1. Stop intake: no log opens any more.
@@ -259,7 +275,7 @@ func (d *Disk) Close(brokerEpoch int64) error {
 	// 4. Mark, but only what is true.
 	err := errors.Join(append(errs, d.Err())...)
 	if err == nil {
-		err = writeClean(d.o.FS, d.o.Dir, brokerEpoch)
+		err = mark()
 	}
 	// 5. Let go.
 	d.closeErr = errors.Join(err, d.lock.Close())

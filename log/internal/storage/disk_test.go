@@ -183,3 +183,25 @@ func TestCloseTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestCloseUnused: who opens a directory and no log of it leaves the mark as it was.
+func TestCloseUnused(t *testing.T) {
+	m := vfs.NewMem()
+	n := openDisk(t, m)
+	durable(t, openTestLog(t, n, Config{}), 0)
+	killed := m.KillClone()
+	if err := n.Close(7); err != nil {
+		t.Fatal(err)
+	}
+	for name, disk := range map[string]*vfs.Mem{"killed": killed, "closed": m} {
+		for range 2 {
+			d := openDisk(t, disk)
+			if epoch, clean := d.CleanShutdown(); clean != (name == "closed") || clean && epoch != 7 {
+				t.Errorf("%s: clean %v in epoch %d", name, clean, epoch)
+			}
+			if err := d.CloseUnused(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
