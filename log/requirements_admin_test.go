@@ -31,6 +31,9 @@ var adminRequirements = []requirement{
 	{key: 33, what: "of a broker", needs: []need{{onCluster(acl.AlterConfigs)}}, request: func(*rights) kmsg.Request {
 		return alterConfigsRequest(kmsg.ConfigResourceTypeBroker, "1")
 	}},
+	{key: 33, what: "of a group", needs: []need{{onGroup(acl.AlterConfigs)}}, request: func(*rights) kmsg.Request {
+		return alterConfigsRequest(kmsg.ConfigResourceTypeGroupConfig, "g")
+	}},
 	{key: 35, needs: []need{{onCluster(acl.Describe)}}, request: func(*rights) kmsg.Request { return kmsg.NewPtrDescribeLogDirsRequest() }},
 	{key: 37, needs: []need{{onTopic(acl.Alter)}}, request: func(*rights) kmsg.Request {
 		req := kmsg.NewPtrCreatePartitionsRequest()
