@@ -16,8 +16,12 @@ func (l *Log) OffsetForTimestamp(timestampMs, upTo int64) (at TimestampOffset, o
 		if !found {
 			return at, false, nil
 		}
-		at, ok, err = l.searchTime(s, timestampMs, max(from, s.base), upTo)
+		at, ok, err = l.searchTime(timestampMs, max(from, s.base), upTo)
 		if errors.Is(err, errMoved) {
+			continue
+		}
+		if start := l.LogStart(); errors.Is(err, ErrOffsetOutOfRange) && start > from {
+			from = start // records were deleted meanwhile
 			continue
 		}
 		if ok || err != nil {
@@ -40,9 +44,9 @@ func (l *Log) segmentWithTime(from, timestampMs int64) (segment, bool) {
 	return segment{}, false
 }
 
-// searchTime looks in one segment for the first record from an offset on that is
-// old enough.
-func (l *Log) searchTime(s segment, timestampMs, from, upTo int64) (at TimestampOffset, ok bool, err error) {
+// searchTime looks in the segment of an offset for the first record from there on that
+// is old enough.
+func (l *Log) searchTime(timestampMs, from, upTo int64) (at TimestampOffset, ok bool, err error) {
 	v, err := l.view(from, upTo, false)
 	if v == nil {
 		return at, false, err
@@ -54,7 +58,7 @@ func (l *Log) searchTime(s segment, timestampMs, from, upTo int64) (at Timestamp
 	}
 	w := newWalker(v.handle.file, v.size)
 	defer w.done()
-	pos, err := v.seek(w, max(from, s.base+int64(x.from(timestampMs))))
+	pos, err := v.seek(w, max(from, v.handle.seg.base+int64(x.from(timestampMs))))
 	for err == nil && pos < v.size {
 		var h record.Header
 		if h, err = w.header(pos); err != nil {
@@ -83,8 +87,10 @@ func (l *Log) searchTime(s segment, timestampMs, from, upTo int64) (at Timestamp
 // is false if the log is empty or without timestamps.
 func (l *Log) MaxTimestamp() (at TimestampOffset, ok bool, err error) {
 	for {
+		start := l.LogStart()
 		at, ok, err = l.findMaxTimestamp()
-		if !errors.Is(err, errMoved) {
+		deleted := errors.Is(err, ErrOffsetOutOfRange) && l.LogStart() > start
+		if !deleted && !errors.Is(err, errMoved) {
 			return at, ok, l.settle("find highest timestamp in", err)
 		}
 	}
@@ -130,7 +136,7 @@ func (l *Log) maxTimestamp(base, start int64) (at TimestampOffset, ok bool, err 
 	}
 	w := newWalker(v.handle.file, v.size)
 	defer w.done()
-	pos, err := v.seek(w, base+int64(x.maxRel))
+	pos, err := v.seek(w, v.handle.seg.base+int64(x.maxRel))
 	if err != nil || pos == v.size {
 		return at, false, v.explain(err)
 	}
