@@ -256,6 +256,11 @@ func (r *run) killFor(t *testing.T, n *node, rng *rand.Rand, length time.Duratio
 				return false
 			}
 		}
+		if rng.IntN(5) == 0 {
+			if err := n.verify(); err != nil { // what a crash leaves is no damage
+				t.Errorf("after SIGKILL: %v", err)
+			}
+		}
 		if rng.IntN(3) == 0 {
 			time.Sleep(time.Duration(rng.Int64N(int64(time.Second))))
 		}
