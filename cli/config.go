@@ -111,6 +111,9 @@ func (res resource) configs(ctx context.Context, conn *client.Connection) ([]con
 		all, err = describeGroupConfigs(ctx, conn, res.group)
 	default:
 		all, err = conn.Admin().DescribeBrokerConfigs(ctx, res.broker...)
+		if err != nil && len(res.broker) == 1 {
+			err = unknownBroker(ctx, conn.Admin(), res.broker[0], err)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -132,6 +135,15 @@ func (res resource) configs(ctx context.Context, conn *client.Connection) ([]con
 	}
 	slices.SortFunc(infos, func(x, y configInfo) int { return strings.Compare(x.Key, y.Key) })
 	return infos, nil
+}
+
+// unknownBroker is err, or that there is no such broker.
+func unknownBroker(ctx context.Context, adm *kadm.Client, id int32, err error) error {
+	brokers, listed := adm.ListBrokers(ctx)
+	if listed != nil || slices.Contains(brokers.NodeIDs(), id) {
+		return err
+	}
+	return fmt.Errorf("there is no broker %d (millrace cluster info names those that are)", id)
 }
 
 // sourceName says in words where a setting comes from.

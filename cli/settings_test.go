@@ -14,6 +14,8 @@ func TestServerIsGivenSettingsByKafkasNames(t *testing.T) {
 	if strings.Contains(list.stdout, "max.connections") {
 		t.Errorf("a default is told as changed:\n%s", list.stdout)
 	}
+	millrace(t, "", "config", "set", "broker", "num.partitions=4", "-b", addr).want(t, 1, "given at a node's start (--config) (INVALID_REQUEST)")
+	millrace(t, "", "config", "list", "broker/2", "-b", addr).want(t, 1, "there is no broker 2 (millrace cluster info")
 	millrace(t, "", "topic", "create", "orders", "-b", addr).want(t, 0)
 	millrace(t, "", "topic", "list", "-b", addr).want(t, 0, "orders           3")
 }

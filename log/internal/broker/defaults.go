@@ -85,7 +85,7 @@ func (c *call) alterBroker(ctx context.Context, a *alterResource, validateOnly b
 	case int32(id) != c.opts.NodeID:
 		return refused(kerr.InvalidRequest, fmt.Sprintf("this is node %d, not %d", c.opts.NodeID, id))
 	case len(a.changes) > 0:
-		return refused(kerr.InvalidRequest, fmt.Sprintf("%s of one node cannot be changed while it runs; the defaults of topic configs are changed for all nodes at once (no name)", a.changes[0].Key))
+		return refused(kerr.InvalidRequest, fmt.Sprintf("%s of one node cannot be changed while it runs: what it is given at its start is changed there (--config), and the defaults of topics for all nodes at once, naming none", a.changes[0].Key))
 	}
 	return nil
 }

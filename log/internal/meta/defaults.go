@@ -135,7 +135,7 @@ func (c *Controller) alterDefaults(req AlterDefaults) ([]Record, error) {
 func (c *Controller) changedDefault(ch ConfigChange) (*Config, error) {
 	key, ok := topicKeys[ch.Key]
 	if !ok {
-		return nil, refuse(kerr.InvalidRequest, "%s cannot be changed while nodes run: only the defaults of topic configs can", ch.Key)
+		return nil, refuse(kerr.InvalidRequest, "%s cannot be changed while nodes run: only the defaults of topics can, and the rest is given at a node's start (--config)", ch.Key)
 	}
 	def, _ := findTopicConfig(key)
 	r := defaultConfig(ch.Key)
