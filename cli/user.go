@@ -180,7 +180,7 @@ func (a *app) userDelete() *cobra.Command {
 	var r remote
 	c := &cobra.Command{
 		Use:   "delete NAME...",
-		Short: "Delete users; their connections end at the next request",
+		Short: "Delete users; their connections are closed",
 		Args:  someArgs("a user's name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withAdmin(c, &r, func(ctx context.Context, adm *kadm.Client) error {

@@ -21,6 +21,10 @@ var (
 // Serve accepts connections on l until l is closed, which Drain does too.
 func (b *Broker) Serve(l net.Listener, how *Listener) error {
 	defer context.AfterFunc(b.open, func() { _ = l.Close() })()
+	if len(how.Mechanisms) > 0 {
+		users := b.followUsers()
+		defer users()
+	}
 	for pause := time.Duration(0); ; {
 		nc, err := l.Accept()
 		switch {

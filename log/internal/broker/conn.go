@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -34,10 +35,10 @@ import (
 // Invariants:
 //
 //  1. Requests take effect in the order in which they came, and responses leave in it.
-//  2. A frame's bytes are in a loan from before they are read until the handler has
-//     returned, and nothing refers to them after that. What it decodes to and what
-//     its answer takes are in another from before it is decoded until the answer has
-//     left.
+//  2. A frame's bytes, but for readAhead of them, are in a loan from before they are
+//     read until the handler has returned, and nothing refers to them after that. What
+//     it decodes to and what its answer takes are in another from before it is decoded
+//     until the answer has left.
 //  3. Both queues are bounded, and so is the time a peer may take over a frame or
 //     a response.
 //  4. All three goroutines end when serve returns.
@@ -128,9 +129,9 @@ func (c *conn) serve() {
 	}
 	login := c.b.newLogin(c.how)
 	if login == nil {
-		c.b.places.settle(c.place)
+		c.b.places.settle(c.place, "")
 	}
-	r := reader{conn: c, stranger: login != nil}
+	r := reader{conn: c, in: bufio.NewReaderSize(c.nc, readAhead), stranger: login != nil}
 	w := worker{conn: c, login: login, arrived: login == nil}
 	var wg sync.WaitGroup
 	wg.Go(w.work)

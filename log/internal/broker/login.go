@@ -194,7 +194,7 @@ var errRawRefused = errors.New("authentication failed")
 
 // entered says who the client is now; clientID is for the log.
 func (w *worker) entered(clientID string) {
-	w.b.places.settle(w.place)
+	w.b.places.settle(w.place, w.login.user)
 	if w.caller.Load().Principal == w.login.principal() {
 		return // renewed
 	}

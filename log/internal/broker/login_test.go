@@ -190,6 +190,36 @@ func TestDeletedUsersAreNotServed(t *testing.T) {
 	w.closed()
 }
 
+// TestDeletedUsersAreCutOff: whoever had deleted a user believed him gone. But his
+// consumer that waited for records was sent those that came within its wait, and his
+// connections that asked nothing stayed for ten minutes.
+func TestDeletedUsersAreCutOff(t *testing.T) {
+	waiting, ended := make(chan struct{}), make(chan struct{})
+	b, _ := testBroker(t, Limits{}, standIn{12, func(ctx context.Context, _ *call, _ kmsg.Request) (answer, error) {
+		close(waiting)
+		<-ctx.Done()
+		close(ended)
+		return answer{}, ctx.Err()
+	}})
+	addr := doors(t, b, plainOnly)
+	asks, silent, anna := dial(t, addr), dial(t, addr), dial(t, addr)
+	for w, user := range map[*wire]string{asks: "bob", silent: "bob", anna: "anna"} {
+		if code := logIn(w, user, user); code != 0 {
+			t.Fatalf("%s: error %d", user, code)
+		}
+	}
+	asks.send(frameOf(heartbeatRequest(), 1))
+	<-waiting
+	err := b.opts.Meta.Propose(t.Context(), &meta.ScramCredential{User: "bob", Mechanism: sasl.ScramSHA256, Remove: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	asks.closed()
+	silent.closed()
+	ask[*kmsg.MetadataResponse](anna, kmsg.NewPtrMetadataRequest())
+}
+
 // TestFailuresTakeTime: guessing is slowed down, and a node that closes does not wait
 // for it.
 func TestFailuresTakeTime(t *testing.T) {

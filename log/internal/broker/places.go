@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -36,6 +37,7 @@ type places struct {
 	ofHost    map[string]int // by address
 	strangers []*place       // in the order in which they came
 	near      map[string]int // strangers by neighbourhood
+	ofUser    map[string]map[*place]struct{}
 }
 
 // silenceBeforeGivingWay is longer than a client needs from one step of its handshake
@@ -53,8 +55,9 @@ type place struct {
 	// the client waits for the broker.
 	silent atomic.Int64
 
-	open     bool // guarded by places.mu
-	stranger bool // likewise
+	open     bool   // guarded by places.mu, as what follows
+	stranger bool   // has not done what its listener demands
+	user     string // who has authenticated by SASL, "" if nobody
 }
 
 // clientsTurn notes whether the broker waits for the client, or the client for it.
@@ -88,11 +91,41 @@ func (s *places) enter(p *place, now time.Time) (gaveWay *place, err error) {
 	return gaveWay, nil
 }
 
-// settle notes that a client has come in.
-func (s *places) settle(p *place) {
+// settle notes that a client has come in, as a user if it has authenticated by SASL.
+func (s *places) settle(p *place, user string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.removeStranger(p)
+	if !p.open || user == "" || p.user != "" {
+		return
+	}
+	p.user = user
+	if s.ofUser == nil {
+		s.ofUser = map[string]map[*place]struct{}{}
+	}
+	if s.ofUser[user] == nil {
+		s.ofUser[user] = map[*place]struct{}{}
+	}
+	s.ofUser[user][p] = struct{}{}
+}
+
+// clear takes their places from all users who are not there any more, and returns them
+// by user. Their connections are to be shoved.
+func (s *places) clear(there func(user string) bool) map[string][]*place {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	gone := map[string][]*place{}
+	for user, all := range s.ofUser {
+		if !there(user) {
+			gone[user] = slices.Collect(maps.Keys(all))
+		}
+	}
+	for _, all := range gone {
+		for _, p := range all {
+			s.remove(p)
+		}
+	}
+	return gone
 }
 
 // leave gives the place back, unless somebody else has it already.
@@ -169,6 +202,11 @@ func (s *places) remove(p *place) {
 		return
 	}
 	s.removeStranger(p)
+	if p.user != "" {
+		if delete(s.ofUser[p.user], p); len(s.ofUser[p.user]) == 0 {
+			delete(s.ofUser, p.user)
+		}
+	}
 	p.open = false
 	s.open--
 	less(s.ofHost, p.host)

@@ -108,7 +108,7 @@ func TestPlaces(t *testing.T) {
 					t.Fatal(err)
 				}
 				if a.inside {
-					s.settle(p)
+					s.settle(p, a.host)
 				}
 				if a.waits {
 					p.clientsTurn(false)
@@ -132,7 +132,7 @@ func TestPlaces(t *testing.T) {
 				s.leave(p)
 				s.leave(p)
 			}
-			if s.open != 0 || len(s.strangers)+len(s.ofHost)+len(s.near) != 0 || counts.strangers.Load() != 0 {
+			if s.open != 0 || len(s.strangers)+len(s.ofHost)+len(s.near)+len(s.ofUser) != 0 || counts.strangers.Load() != 0 {
 				t.Errorf("all have left: %+v", s)
 			}
 		})

@@ -87,6 +87,9 @@ func (im *Image) HasUser(user string) bool {
 	return im.ScramCredential(user, sasl.ScramSHA512) != nil || im.ScramCredential(user, sasl.ScramSHA256) != nil
 }
 
+// SameUsers reports whether no credential of anybody was changed between two images.
+func (im *Image) SameUsers(other *Image) bool { return im.credentials.root == other.credentials.root }
+
 func (b *batch) applyScramCredential(r *ScramCredential) error {
 	key := credentialKey{r.User, r.Mechanism}
 	if !r.Remove {
