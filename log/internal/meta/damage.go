@@ -106,5 +106,5 @@ func sentence(err error) string {
 			parts = append(parts, line)
 		}
 	}
-	return strings.Join(parts, "; ")
+	return strings.ReplaceAll(strings.Join(parts, "; "), ErrCorrupt.Error()+": ", "") // which whoever reads it knows
 }

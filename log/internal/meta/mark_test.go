@@ -66,6 +66,23 @@ func TestMarkIsNoTruth(t *testing.T) {
 		t.Errorf("%+v", r.Faults)
 	}
 
+	// Who has no backup, and has been told that there was more, may go on with the rest.
+	clone = disk.KillClone()
+	for name, b := range contentsOf(t, clone) {
+		if strings.HasSuffix(name, walSuffix) {
+			replace(t, clone, name, append([]byte(b[:len(b)/2]), make([]byte, 100)...))
+		}
+	}
+	if _, err := imageOf(clone); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("half of the log is gone: %v", err)
+	}
+	if err := clone.Remove(metaDir + "/" + markFile); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := imageOf(clone); err != nil || got == want {
+		t.Errorf("without the mark: %v", err)
+	}
+
 	for _, c := range []struct {
 		name string
 		op   vfs.Op
