@@ -74,10 +74,14 @@ func (w *writer) sendToken(token []byte) error {
 // are gathered for it.
 func (w *writer) send(f net.Buffers) (int64, error) {
 	_ = w.nc.SetWriteDeadline(time.Now().Add(w.b.opts.Limits.FrameTime))
-	if !w.encrypted || len(f) == 1 {
-		return f.WriteTo(w.nc)
+	switch {
+	case len(f) == 1:
+		n, err := w.nc.Write(f[0])
+		return int64(n), err
+	case w.encrypted:
+		return gather(w.nc, f)
 	}
-	return gather(w.nc, f)
+	return f.WriteTo(w.nc)
 }
 
 // tellProgress lets the reader go on. The channel has room: the reader takes a value for
