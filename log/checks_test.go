@@ -236,3 +236,45 @@ func TestPagesGoOnWithTheTopicsThatTheyBeganWith(t *testing.T) {
 		}
 	}
 }
+
+// Old clients that were given no group commit for the one without a name. They got
+// INVALID_GROUP_ID, which ends them.
+func TestTheGroupWithoutAName(t *testing.T) {
+	_, addr := newNode(t)
+	createTopic(t, addr, "t", 1, nil)
+	w := dial(t, addr)
+	commit := kmsg.NewPtrOffsetCommitRequest()
+	commit.Generation = -1
+	commit.Topics = []kmsg.OffsetCommitRequestTopic{{Topic: "t", Partitions: []kmsg.OffsetCommitRequestTopicPartition{{Offset: 5, LeaderEpoch: -1}}}}
+	if got := ask[*kmsg.OffsetCommitResponse](w, 2, commit).Topics[0].Partitions[0].ErrorCode; got != 0 {
+		t.Fatalf("commit: error %d", got)
+	}
+	fetch := kmsg.NewPtrOffsetFetchRequest()
+	fetch.Topics = []kmsg.OffsetFetchRequestTopic{{Topic: "t", Partitions: []int32{0}}}
+	if got := ask[*kmsg.OffsetFetchResponse](w, 4, fetch); got.ErrorCode != 0 || got.Topics[0].Partitions[0].Offset != 5 {
+		t.Errorf("v4: %+v", got)
+	}
+	group := kmsg.NewOffsetFetchRequestGroup()
+	group.Topics = []kmsg.OffsetFetchRequestGroupTopic{{Topic: "t", Partitions: []int32{0}}}
+	fetch.Groups = append(fetch.Groups, group)
+	if got := ask[*kmsg.OffsetFetchResponse](w, 8, fetch).Groups[0]; got.ErrorCode != 0 || got.Topics[0].Partitions[0].Offset != 5 {
+		t.Errorf("v8: %+v", got)
+	}
+	join := kmsg.NewPtrJoinGroupRequest()
+	join.ProtocolType, join.SessionTimeoutMillis = "consumer", 10_000
+	join.Protocols = []kmsg.JoinGroupRequestProtocol{{Name: "range", Metadata: []byte{}}}
+	if got := ask[*kmsg.JoinGroupResponse](w, 3, join).ErrorCode; got != kerr.InvalidGroupID.Code {
+		t.Errorf("to join it: error %d", got)
+	}
+	p := initProducer(w, 4, "tx", -1, -1)
+	add := kmsg.NewPtrAddOffsetsToTxnRequest()
+	add.TransactionalID, add.ProducerID, add.ProducerEpoch = "tx", p.ProducerID, p.ProducerEpoch
+	if got := ask[*kmsg.AddOffsetsToTxnResponse](w, 3, add).ErrorCode; got != 0 {
+		t.Errorf("its partition in a transaction: error %d", got)
+	}
+	remove := kmsg.NewPtrDeleteGroupsRequest()
+	remove.Groups = []string{""}
+	if got := ask[*kmsg.DeleteGroupsResponse](w, 1, remove).Groups[0].ErrorCode; got != 0 {
+		t.Errorf("delete: error %d", got)
+	}
+}

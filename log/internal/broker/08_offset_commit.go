@@ -25,7 +25,6 @@ func init() {
 			{9, "members of the consumer protocol, with their epoch (KIP-848)"},
 			{10, "topics by id alone"},
 		},
-		deviations: []string{"The empty group id is refused with INVALID_GROUP_ID, as it is in OffsetFetch and DeleteGroups; Kafka keeps offsets for it, for old clients."},
 	}, offsetCommit)
 }
 

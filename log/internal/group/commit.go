@@ -52,12 +52,12 @@ func commitResponse(req *kmsg.OffsetCommitRequest, topics coord.Topics, one func
 }
 
 // commitGroup is the group that may take the commit, made if a client that manages
-// itself is the first to name it, or why there is none.
+// itself is the first to name it, or why there is none. Old clients that were given no
+// group commit for the one without a name: nobody can join it, and it has offsets like
+// any other.
 func (c *Core) commitGroup(r coord.Request, req *kmsg.OffsetCommitRequest) (*group, error) {
 	g := c.groups[req.Group]
 	switch {
-	case req.Group == "":
-		return nil, kerr.InvalidGroupID
 	case g == nil && req.Generation < 0:
 		return c.group(req.Group), c.checkCommitSize(req)
 	case g == nil && req.Version >= 9:

@@ -27,8 +27,6 @@ func (c *Core) deleteGroups(r coord.Request, req *kmsg.DeleteGroupsRequest) {
 func (c *Core) deleteGroup(id string) error {
 	g := c.groups[id]
 	switch {
-	case id == "":
-		return kerr.InvalidGroupID
 	case g == nil:
 		return kerr.GroupIDNotFound
 	case !g.empty():

@@ -22,10 +22,6 @@ func (c *Core) fetch(r coord.Request, req *kmsg.OffsetFetchRequest) {
 	}
 	resp.Topics = []kmsg.OffsetFetchResponseTopic{}
 	g := c.groups[req.Group]
-	if req.Group == "" {
-		c.reply(nil, r, fetchRefusal(req, kerr.InvalidGroupID))
-		return
-	}
 	wanted := req.Topics
 	if wanted == nil && g != nil {
 		for _, topic := range g.topics() {
@@ -58,11 +54,6 @@ func (c *Core) fetchGroups(r coord.Request, req *kmsg.OffsetFetchRequest, resp *
 		}
 		out := kmsg.NewOffsetFetchResponseGroup()
 		out.Group, out.Topics = rg.Group, []kmsg.OffsetFetchResponseGroupTopic{}
-		if rg.Group == "" {
-			out.ErrorCode = kerr.InvalidGroupID.Code
-			resp.Groups = append(resp.Groups, out)
-			continue
-		}
 		if err := g.mayFetch(rg.MemberID, rg.MemberEpoch); err != nil {
 			out.ErrorCode = code(err)
 			resp.Groups = append(resp.Groups, out)

@@ -86,10 +86,6 @@ func (c *Coordinator) endTxn(ctx context.Context, meta coord.Meta, req *kmsg.End
 // group. 2: PRODUCER_FENCED is an error of its own.
 func (c *Coordinator) addOffsets(ctx context.Context, req *kmsg.AddOffsetsToTxnRequest) (kmsg.Response, error) {
 	resp := req.ResponseKind().(*kmsg.AddOffsetsToTxnResponse)
-	if req.Group == "" {
-		resp.ErrorCode = kerr.InvalidGroupID.Code
-		return resp, nil
-	}
 	p := TopicPartition{coord.GroupTopic, coord.PartitionFor(req.Group, c.opts.OffsetsPartitions)}
 	codes, err := c.add(ctx, Add{TransactionalID: req.TransactionalID, ProducerID: req.ProducerID,
 		ProducerEpoch: req.ProducerEpoch, Partitions: []TopicPartition{p}, Version: 1})
