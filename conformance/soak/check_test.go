@@ -68,7 +68,8 @@ type checker struct {
 type logFacts struct {
 	p       partition
 	topic   topic
-	sent    []*appended // in the order of acknowledgement
+	sent    []*appended
+	acks    []*event // of the records of sent that were acknowledged
 	scans   []*event
 	polls   []*event
 	deletes []*event
@@ -110,7 +111,10 @@ func (c *checker) gather() {
 			c.sent[e.Append.ID] = e.Append
 			l := c.log(e.Append.In)
 			l.sent = append(l.sent, e.Append)
-			c.acknowledged(l, e.Append)
+			if e.Append.Offset >= 0 {
+				l.acks = append(l.acks, e)
+				c.acknowledged(l, e.Append)
+			}
 		case e.Txn != nil:
 			c.v.counts["transactions "+string(e.Txn.Outcome)]++
 			c.ends[e.Txn.ID] = e.Txn.Outcome
@@ -152,9 +156,6 @@ func (c *checker) gather() {
 
 // acknowledged notes where a record is.
 func (c *checker) acknowledged(l *logFacts, r *appended) {
-	if r.Offset < 0 {
-		return
-	}
 	c.v.counts["records acknowledged"]++
 	if other := l.at[r.Offset]; other != nil {
 		c.faultf("renamed", "%v at %d was acknowledged for %s and for %s", l.p, r.Offset, other.ID, r.ID)

@@ -58,10 +58,8 @@ func (c *checker) marks(l *logFacts) {
 			starts = append(starts, mark{e.Begin, e.End, e.Delete.Start, e.Who, false})
 		}
 	}
-	for i := range c.h.Events {
-		if e := &c.h.Events[i]; e.Append != nil && e.Append.In == l.p && e.Append.Offset >= 0 {
-			highs = append(highs, mark{e.Begin, e.End, e.Append.Offset + 1, e.Who, true})
-		}
+	for _, e := range l.acks {
+		highs = append(highs, mark{e.Begin, e.End, e.Append.Offset + 1, e.Who, true})
 	}
 	for what, marks := range map[string][]mark{"log start": starts, "high watermark": highs, "last stable offset": stables} {
 		rising(marks, func(low, before mark) {

@@ -22,7 +22,7 @@ func (a *actor) gave(fetches kgo.Fetches, readCommitted bool, group string) (ane
 		if !lostByItsWord(err) {
 			return
 		}
-		if anew = true; readCommitted && group == "" {
+		if anew = true; group == "" && (readCommitted || topics[topic].Compacted) {
 			return // see tail
 		}
 		a.h.add(begin, event{Who: a.name, Alarm: fmt.Sprintf("%s/%d: %v", topic, p, err)})
@@ -45,9 +45,9 @@ func (a *actor) gave(fetches kgo.Fetches, readCommitted bool, group string) (ane
 //
 // franz-go asks at each new leader epoch whether the log was cut below where it is. It
 // takes its own epoch from the last record that it gave out, and is told wrong if what
-// it read after that, of a later epoch, were markers or aborted records. So tails have
-// the markers given out too, which is enough for all but aborted records without their
-// marker; a tail of committed records that was told wrong begins as another.
+// it read after that, of a later epoch, were markers, aborted records or batches that
+// compaction has emptied. So tails have the markers given out too, which is enough but
+// for the other two; there a tail that was told wrong begins as another.
 func tail(partitions []partition, readCommitted bool) func(*actor) {
 	return func(a *actor) {
 		at := map[string]map[int32]kgo.Offset{}
