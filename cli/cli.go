@@ -141,6 +141,8 @@ func (a *app) root() *cobra.Command {
 		root.AddCommand(g.commands...)
 	}
 	root.AddCommand(a.versionCommand())
+	root.Version = buildVersion().String() // --version
+	root.SetVersionTemplate("{{.Version}}\n")
 	foldHelp(root)
 	return root
 }
@@ -198,6 +200,9 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 		}
 		if len(args) < len(names) {
 			return usagef("%s needs %s (see %s --help)", c.CommandPath(), names[len(args)], c.CommandPath())
+		}
+		if len(names) == 0 {
+			return usagef("%s takes no argument, not %q", c.CommandPath(), args[0])
 		}
 		return usagef("%s takes %s, not also %q", c.CommandPath(), plural(len(names), "argument", "arguments"), args[len(names)])
 	}

@@ -2,13 +2,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/millrace/millrace/log/client"
@@ -193,6 +194,25 @@ func printCluster(c *cobra.Command, info clusterInfo) error {
 	return nil
 }
 
+// finalize asks by itself: kadm leaves out the broker's words, which name the levels
+// that there are, or the node that cannot.
+func finalize(ctx context.Context, conn *client.Connection, level int16, dryRun bool) error {
+	req := kmsg.NewPtrUpdateFeaturesRequest()
+	req.ValidateOnly = dryRun
+	u := kmsg.NewUpdateFeaturesRequestFeatureUpdate()
+	u.Feature, u.MaxVersionLevel, u.UpgradeType = "millrace.version", level, 1
+	req.FeatureUpdates = append(req.FeatureUpdates, u)
+	resp, err := req.RequestWith(ctx, conn.Cluster())
+	if err != nil {
+		return err
+	}
+	errs := []error{withMessage(kerr.ErrorForCode(resp.ErrorCode), deref(resp.ErrorMessage))}
+	for _, r := range resp.Results {
+		errs = append(errs, withMessage(kerr.ErrorForCode(r.ErrorCode), deref(r.ErrorMessage)))
+	}
+	return errors.Join(errs...)
+}
+
 func (a *app) clusterFinalize() *cobra.Command {
 	var r remote
 	var dryRun bool
@@ -208,19 +228,15 @@ way back to a lower level. millrace cluster info shows the present one.`,
 			if err != nil || level < 1 {
 				return usagef("%q is not a level: they are numbers from 1", args[0])
 			}
-			return a.withAdmin(c, &r, func(ctx context.Context, adm *kadm.Client) error {
-				results, err := adm.UpdateFeatures(ctx, dryRun, kadm.FeatureUpdate{Feature: "millrace.version", MaxVersionLevel: int16(level), UpgradeType: 1})
-				if err != nil {
+			return a.withConnection(c, &r, func(ctx context.Context, conn *client.Connection) error {
+				if err := finalize(ctx, conn, int16(level), dryRun); err != nil {
 					return err
 				}
-				if err := results.Error(); err != nil {
-					return err
-				}
-				verb := "finalized"
+				verb := "is"
 				if dryRun {
-					verb = "can be finalized"
+					verb = "can be"
 				}
-				_, err = fmt.Fprintf(c.OutOrStdout(), "millrace.version %d is %s\n", level, verb)
+				_, err = fmt.Fprintf(c.OutOrStdout(), "millrace.version %d %s finalized\n", level, verb)
 				return err
 			})
 		},

@@ -64,6 +64,30 @@ func TestTablesAreNoWiderThanTheyMust(t *testing.T) {
 	}
 }
 
+// Rows with names in Chinese, Japanese or Korean stood two columns off for each
+// two characters.
+func TestTablesAlignWideCharacters(t *testing.T) {
+	for s, want := range map[string]int{"": 0, "abc": 3, "日本": 4, "жан": 3, "e\u0301": 1, "한국": 4, "😀": 2, "é": 1} {
+		if got := drawn(s); got != want {
+			t.Errorf("%q takes %d columns, want %d", s, got, want)
+		}
+	}
+	var b strings.Builder
+	if err := printTable(&b, [][]string{{"USER", "X"}, {"日本語", "a"}, {"anna", "b"}}); err != nil || b.String() != "USER    X\n日本語  a\nanna    b\n" {
+		t.Errorf("%q %v", b.String(), err)
+	}
+}
+
+// Raising the level of a cluster to one that its node did not know was answered with
+// "The given update version was invalid", and one that it could with "1 is can be".
+func TestFinalizeSaysWhichLevelsThereAre(t *testing.T) {
+	addr, _ := server(t, t.TempDir())
+	millrace(t, "", "cluster", "finalize", "9", "-b", addr).want(t, 1, "the latest is 1", "(INVALID_UPDATE_VERSION)")
+	millrace(t, "", "cluster", "finalize", "1", "--dry-run", "-b", addr).want(t, 0, "millrace.version 1 can be finalized\n")
+	millrace(t, "", "--version").want(t, 0, "millrace ")
+	millrace(t, "", "topic", "list", "x").want(t, 2, `takes no argument, not "x"`)
+}
+
 // The name of a group came back in an error as it was, and it was one that turns
 // terminals red.
 func TestErrorsAreNoCommandsToATerminal(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -53,7 +52,7 @@ func printTable(w io.Writer, rows [][]string) error {
 	}
 	for r, row := range rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			widths[i] = max(widths[i], drawn(cell))
 			if r > 0 && !isNumber(cell) {
 				right[i] = false
 			}
@@ -63,7 +62,7 @@ func printTable(w io.Writer, rows [][]string) error {
 	for _, row := range rows {
 		line.Reset()
 		for i, cell := range row {
-			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			pad := strings.Repeat(" ", widths[i]-drawn(cell))
 			switch {
 			case right[i]:
 				line.WriteString(pad + cell)
@@ -91,7 +90,7 @@ func foldLast(rows [][]string, width int) [][]string {
 	for i := range last {
 		widest := 0
 		for _, row := range rows {
-			widest = max(widest, utf8.RuneCountInString(row[i]))
+			widest = max(widest, drawn(row[i]))
 		}
 		room -= widest + 2
 	}
@@ -121,7 +120,7 @@ func foldText(text string, width int) []string {
 	var lines []string
 	line, at := "", 0
 	for _, word := range strings.Fields(text) {
-		n := utf8.RuneCountInString(word)
+		n := drawn(word)
 		switch {
 		case line == "":
 			line, at = word, n

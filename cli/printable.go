@@ -29,6 +29,46 @@ func printable(s string) string {
 	return b.String()
 }
 
+// drawn is how many columns of a terminal s takes: characters of East Asian scripts
+// and pictures take two, and accents that combine none.
+func drawn(s string) int {
+	n := 0
+	for _, r := range s {
+		switch {
+		case r < 0x300:
+			n++
+		case unicode.In(r, unicode.Mn, unicode.Me):
+		case unicode.In(r, wide):
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+// wide are the characters that terminals draw over two columns.
+var wide = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{Lo: 0x1100, Hi: 0x115f, Stride: 1}, // Hangul Jamo
+		{Lo: 0x2e80, Hi: 0x303e, Stride: 1}, // radicals, punctuation
+		{Lo: 0x3041, Hi: 0x33ff, Stride: 1}, // kana, and what is put together of it
+		{Lo: 0x3400, Hi: 0x4dbf, Stride: 1}, // ideographs
+		{Lo: 0x4e00, Hi: 0x9fff, Stride: 1},
+		{Lo: 0xa000, Hi: 0xa4cf, Stride: 1}, // Yi
+		{Lo: 0xac00, Hi: 0xd7a3, Stride: 1}, // Hangul
+		{Lo: 0xf900, Hi: 0xfaff, Stride: 1},
+		{Lo: 0xfe30, Hi: 0xfe4f, Stride: 1},
+		{Lo: 0xff00, Hi: 0xff60, Stride: 1}, // full width
+		{Lo: 0xffe0, Hi: 0xffe6, Stride: 1},
+	},
+	R32: []unicode.Range32{
+		{Lo: 0x1f300, Hi: 0x1f64f, Stride: 1}, // pictures
+		{Lo: 0x1f900, Hi: 0x1f9ff, Stride: 1},
+		{Lo: 0x20000, Hi: 0x3fffd, Stride: 1}, // ideographs
+	},
+}
+
 // printableLines is printable for a text of several lines.
 func printableLines(s string) string {
 	all := strings.Split(s, "\n")

@@ -38,6 +38,10 @@ func buildVersion() versionInfo {
 	return v
 }
 
+func (v versionInfo) String() string {
+	return fmt.Sprintf("millrace %s (%s, %s)", v.Version, v.Go, v.Platform)
+}
+
 func (a *app) versionCommand() *cobra.Command {
 	var output string
 	c := &cobra.Command{
@@ -49,7 +53,7 @@ func (a *app) versionCommand() *cobra.Command {
 			if output == "json" {
 				return printJSON(c.OutOrStdout(), v)
 			}
-			_, err := fmt.Fprintf(c.OutOrStdout(), "millrace %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+			_, err := fmt.Fprintln(c.OutOrStdout(), v)
 			return err
 		},
 	}
