@@ -278,3 +278,42 @@ func TestTheGroupWithoutAName(t *testing.T) {
 		t.Errorf("delete: error %d", got)
 	}
 }
+
+// Versions 10 and 11 have room for ids and take none: who names a topic so is told that
+// of all his topics, and none of them is created on the way.
+func TestMetadataByIDBeforeItsTime(t *testing.T) {
+	_, addr := newNode(t)
+	w := dial(t, addr)
+	for _, unclear := range []kmsg.MetadataRequestTopic{{}, {TopicID: [16]byte{1}}} {
+		req := kmsg.NewPtrMetadataRequest()
+		req.AllowAutoTopicCreation = true
+		req.Topics = []kmsg.MetadataRequestTopic{{Topic: new("new")}, unclear}
+		for _, mt := range ask[*kmsg.MetadataResponse](w, 11, req).Topics {
+			if mt.ErrorCode != kerr.InvalidRequest.Code {
+				t.Errorf("%+v: topic %q has error %d", unclear, str(mt.Topic), mt.ErrorCode)
+			}
+		}
+	}
+	req := kmsg.NewPtrMetadataRequest()
+	req.Topics = []kmsg.MetadataRequestTopic{{Topic: new("new")}}
+	if got := ask[*kmsg.MetadataResponse](w, 12, req).Topics[0].ErrorCode; got != kerr.UnknownTopicOrPartition.Code {
+		t.Errorf("it was created: error %d", got)
+	}
+}
+
+func TestNewPartitionsWithAnEmptyAssignment(t *testing.T) {
+	_, addr := newNode(t)
+	createTopic(t, addr, "t", 1, nil)
+	w := dial(t, addr)
+	for _, c := range []struct {
+		assignment []kmsg.CreatePartitionsRequestTopicAssignment
+		want       int16
+	}{{[]kmsg.CreatePartitionsRequestTopicAssignment{}, kerr.InvalidReplicaAssignment.Code}, {nil, 0}} {
+		req := kmsg.NewPtrCreatePartitionsRequest()
+		req.TimeoutMillis = 10_000
+		req.Topics = []kmsg.CreatePartitionsRequestTopic{{Topic: "t", Count: 2, Assignment: c.assignment}}
+		if got := ask[*kmsg.CreatePartitionsResponse](w, 2, req).Topics[0].ErrorCode; got != c.want {
+			t.Errorf("%v: error %d, want %d", c.assignment, got, c.want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -38,7 +39,10 @@ func init() {
 }
 
 func metadata(ctx context.Context, c *call, req *kmsg.MetadataRequest) (kmsg.Response, error) {
-	mayCreate := c.opts.AutoCreate && (req.Version < 4 || req.AllowAutoTopicCreation)
+	unclear := slices.ContainsFunc(req.Topics, func(t kmsg.MetadataRequestTopic) bool {
+		return req.Version < 12 && (t.Topic == nil || t.TopicID != [16]byte{})
+	})
+	mayCreate := c.opts.AutoCreate && (req.Version < 4 || req.AllowAutoTopicCreation) && !unclear
 	var failed map[string]int16
 	if mayCreate {
 		failed = c.createMissing(ctx, req.Topics)
@@ -69,7 +73,11 @@ func metadata(ctx context.Context, c *call, req *kmsg.MetadataRequest) (kmsg.Res
 		}
 		if !seen[ref] {
 			seen[ref] = true
-			resp.Topics = append(resp.Topics, c.lookUpTopic(im, req.Version, rt, failed))
+			mt := unclearTopic(req.Version, rt) // one of them makes the whole request unclear, as in Kafka
+			if !unclear {
+				mt = c.lookUpTopic(im, req.Version, rt, failed)
+			}
+			resp.Topics = append(resp.Topics, mt)
 		}
 	}
 	if req.IncludeTopicAuthorizedOperations {
@@ -149,8 +157,8 @@ func (c *call) lookUpTopic(im *meta.Image, version int16, rt kmsg.MetadataReques
 	var t *meta.Topic
 	var code int16
 	switch {
-	case byID && version < 12 || !byID && rt.Topic == nil:
-		code = kerr.InvalidRequest.Code
+	case !byID && rt.Topic == nil:
+		return unclearTopic(version, rt)
 	case byID:
 		if t, code = im.Topic(rt.TopicID), kerr.UnknownTopicID.Code; t != nil && !c.allowed(acl.Describe, acl.Topic, t.Name) {
 			t, code = nil, kerr.TopicAuthorizationFailed.Code
@@ -167,8 +175,15 @@ func (c *call) lookUpTopic(im *meta.Image, version int16, rt kmsg.MetadataReques
 	if t != nil {
 		return describeTopic(t)
 	}
+	mt := unclearTopic(version, rt)
+	mt.ErrorCode = code
+	return mt
+}
+
+// unclearTopic is the answer about a topic that cannot be told from the request.
+func unclearTopic(version int16, rt kmsg.MetadataRequestTopic) kmsg.MetadataResponseTopic {
 	mt := kmsg.NewMetadataResponseTopic()
-	mt.ErrorCode, mt.Topic, mt.TopicID = code, rt.Topic, rt.TopicID
+	mt.ErrorCode, mt.Topic, mt.TopicID = kerr.InvalidRequest.Code, rt.Topic, rt.TopicID
 	if mt.Topic == nil && version < 12 {
 		mt.Topic = new("")
 	}

@@ -44,6 +44,9 @@ func createPartitions(ctx context.Context, c *call, req *kmsg.CreatePartitionsRe
 			continue
 		}
 		more := meta.MorePartitions{Name: t.Topic, Count: t.Count}
+		if t.Assignment != nil {
+			more.Assignments = [][]int32{}
+		}
 		for _, a := range t.Assignment {
 			more.Assignments = append(more.Assignments, a.Replicas)
 		}

@@ -239,9 +239,9 @@ func (c *Controller) moreAssignments(t *Topic, more MorePartitions) ([][]int32, 
 		return nil, refuse(kerr.InvalidPartitions, "topic %q is the log's own: its number of partitions is fixed", t.Name)
 	case add <= 0:
 		return nil, refuse(kerr.InvalidPartitions, "topic %q has %d partitions: it can only grow, not become %d", t.Name, have, more.Count)
-	case len(more.Assignments) > 0 && len(more.Assignments) != add:
+	case more.Assignments != nil && len(more.Assignments) != add:
 		return nil, refuse(kerr.InvalidReplicaAssignment, "topic %q: %d assignments for %d new partitions", t.Name, len(more.Assignments), add)
-	case len(more.Assignments) > 0:
+	case more.Assignments != nil:
 		return more.Assignments, c.checkAssignments(t.Name, more.Assignments)
 	}
 	if err := c.checkPartitionCount(t.Name, add); err != nil {
