@@ -36,7 +36,11 @@ func Open(ctx context.Context, opts Options) (*Node, error) {
 	opts.setDefaults()
 	n := &Node{opts: opts, failure: make(chan error, 1), announcing: make(chan struct{}, 1)}
 	if err := n.open(ctx, given); err != nil {
-		return nil, errors.Join(err, n.Close(ctx))
+		closeErr := n.Close(ctx)
+		if errors.Is(closeErr, ErrFailed) { // which is why it is not open, in other words
+			closeErr = nil
+		}
+		return nil, errors.Join(err, closeErr)
 	}
 	return n, nil
 }

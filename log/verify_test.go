@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -269,4 +270,19 @@ func treeOf(t *testing.T, dir string) map[string]string {
 		t.Fatal(err)
 	}
 	return files
+}
+
+// TestOpenSaysOnceWhatFailed: the disk fails while the node opens.
+func TestOpenSaysOnceWhatFailed(t *testing.T) {
+	_, disk, _ := lived(t)
+	disk.Inject(func(op vfs.Op, name string) error {
+		if op == vfs.OpSyncData && strings.HasSuffix(name, ".log") && strings.Contains(name, "/"+metadataDir+"/") {
+			return &fs.PathError{Op: "sync", Path: name, Err: syscall.EIO}
+		}
+		return nil
+	})
+	_, err := Open(t.Context(), Options{DataDir: "data", FS: disk, Logger: discard()})
+	if !errors.Is(err, syscall.EIO) || strings.Count(err.Error(), syscall.EIO.Error()) != 1 {
+		t.Errorf("Open says %v", err)
+	}
 }

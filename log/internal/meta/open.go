@@ -30,7 +30,7 @@ func Open(ctx context.Context, o Options) (*Meta, error) {
 		return nil, errors.Join(err, log.Close())
 	}
 	if err := m.awaitCluster(ctx); err != nil {
-		return nil, errors.Join(err, m.Close())
+		return nil, errors.Join(err, m.shut())
 	}
 	return m, nil
 }
@@ -120,10 +120,20 @@ func (m *Meta) Close() error {
 	if closed {
 		return nil
 	}
-	m.driver.Close() // requests that wait get ErrClosed
-	m.loop.close()
-	if err := errors.Join(m.loop.failure, m.loop.log.Close()); err != nil {
+	err := m.shut()
+	if err = errors.Join(m.loop.failure, err); err != nil {
 		return fmt.Errorf("close metadata log: %w", err)
 	}
 	return nil
+}
+
+// shut takes everything down. After a failure what closing says is more of the same.
+func (m *Meta) shut() error {
+	m.driver.Close() // requests that wait get ErrClosed
+	m.loop.close()
+	err := m.loop.log.Close()
+	if m.loop.failure != nil {
+		return nil
+	}
+	return err
 }
