@@ -62,7 +62,8 @@ func produce(ctx context.Context, c *call, req *kmsg.ProduceRequest) (answer, er
 	if !c.mayWriteTransactions(req) {
 		return c.refuseProduce(req, resp)
 	}
-	deadline := time.Now().Add(time.Duration(min(max(req.TimeoutMillis, 0), maxProduceMillis)) * time.Millisecond)
+	now := time.Now()
+	deadline := now.Add(time.Duration(min(max(req.TimeoutMillis, 0), maxProduceMillis)) * time.Millisecond)
 	// A client that sends with acks=0 and closes still wants its records appended: the
 	// append does not end with the connection.
 	appendCtx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline.Add(time.Second))
@@ -75,13 +76,17 @@ func produce(ctx context.Context, c *call, req *kmsg.ProduceRequest) (answer, er
 		pt.Topic, pt.TopicID = rt.Topic, rt.TopicID
 		pt.Partitions = make([]kmsg.ProduceResponseTopicPartition, len(rt.Partitions))
 		t, unknown := c.findFor(acl.Write, req.Version >= 13, rt.TopicID, rt.Topic)
+		var takes rules
+		if unknown == nil {
+			takes = rulesOf(t, now)
+		}
 		for j := range rt.Partitions {
 			pp := &pt.Partitions[j]
 			*pp = newProduceResponsePartition(rt.Partitions[j].Partition)
 			a := appended{resp: pp, topic: t}
 			var err error = unknown
 			if unknown == nil {
-				a.pending, err = c.append(appendCtx, req, t, &rt.Partitions[j], pp)
+				a.pending, err = c.append(appendCtx, req, t, &takes, &rt.Partitions[j], pp)
 			}
 			if err != nil {
 				a.pending = nil
@@ -149,7 +154,7 @@ func newProduceResponsePartition(index int32) kmsg.ProduceResponseTopicPartition
 }
 
 // append checks one partition's batch and orders it.
-func (c *call) append(ctx context.Context, req *kmsg.ProduceRequest, t *meta.Topic,
+func (c *call) append(ctx context.Context, req *kmsg.ProduceRequest, t *meta.Topic, takes *rules,
 	rp *kmsg.ProduceRequestTopicPartition, pp *kmsg.ProduceResponseTopicPartition,
 ) (*replica.Pending, error) {
 	if rp.Partition < 0 || int(rp.Partition) >= len(t.Partitions) {
@@ -166,7 +171,7 @@ func (c *call) append(ctx context.Context, req *kmsg.ProduceRequest, t *meta.Top
 		return nil, err
 	}
 	pp.LogStartOffset = p.LogStart()
-	batch, err := checkBatch(rp.Records, t, req.Version)
+	batch, err := checkBatch(rp.Records, takes, req.Version)
 	if err != nil {
 		return nil, err
 	}

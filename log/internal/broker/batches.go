@@ -11,16 +11,27 @@ import (
 	"github.com/millrace/millrace/log/record"
 )
 
+// rules are what a topic takes from producers, read once for all batches of a request.
+type rules struct {
+	topic     string
+	maxBytes  int
+	compacted bool
+	times     bounds
+}
+
+func rulesOf(t *meta.Topic, now time.Time) rules {
+	return rules{t.Name, int(t.Number("max.message.bytes")), t.Cleans("compact"), timeBounds(t, now.UnixMilli())}
+}
+
 // checkBatch checks what can be told of a producer's batch from its header and the
 // topic: exactly one record batch of format 2, not too large, nothing that is not a
 // client's to send; and of its records what checkRecords needs to look at. Its bytes
 // (checksum, counts) and its place in the producer's sequence are checked where it is
 // appended.
-func checkBatch(b []byte, t *meta.Topic, version int16) (record.Header, error) {
-	limit := int(t.Number("max.message.bytes"))
-	if len(b) > limit {
+func checkBatch(b []byte, r *rules, version int16) (record.Header, error) {
+	if len(b) > r.maxBytes {
 		return record.Header{}, refused(kerr.MessageTooLarge,
-			fmt.Sprintf("the batch has %d bytes, topic %q takes %d (max.message.bytes)", len(b), t.Name, limit))
+			fmt.Sprintf("the batch has %d bytes, topic %q takes %d (max.message.bytes)", len(b), r.topic, r.maxBytes))
 	}
 	h, err := record.ParseHeader(b)
 	switch {
@@ -39,7 +50,7 @@ func checkBatch(b []byte, t *meta.Topic, version int16) (record.Header, error) {
 	case h.ProducerID >= 0 && h.BaseSequence < 0:
 		return h, refused(kerr.InvalidRecord, "an idempotent producer's batch without a sequence number")
 	}
-	return h, checkRecords(b, &h, t, time.Now().UnixMilli())
+	return h, checkRecords(b, &h, r)
 }
 
 // inconsistent tells a batch that contradicts itself, which its producer will send

@@ -71,8 +71,8 @@ var readers = sync.Pool{New: func() any { return new(record.Reader) }}
 // by; and whether their timestamps are within the topic's bounds. Kafka decompresses
 // every batch for more checks. Here that is done only if the topic has one of these
 // rules that the header does not settle, which by default it has not.
-func checkRecords(b []byte, h *record.Header, t *meta.Topic, nowMs int64) error {
-	times, compacted := timeBounds(t, nowMs), t.Cleans("compact")
+func checkRecords(b []byte, h *record.Header, topic *rules) error {
+	times, compacted := topic.times, topic.compacted
 	if !compacted && !times.limited() && times.admit(h.MaxTimestamp) {
 		return nil
 	}

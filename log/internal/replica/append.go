@@ -25,6 +25,11 @@ func (a *Pending) Result() Result { return a.result }
 // is not led any more, it may still happen. An error has Kafka's code where there
 // is one.
 func (a *Pending) Wait(ctx context.Context) (Result, error) {
+	select { // of a request's appends most are acknowledged when the first is
+	case <-a.settled:
+		return a.result, a.err
+	default:
+	}
 	select {
 	case <-a.settled:
 		return a.result, a.err
