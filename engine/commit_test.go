@@ -51,6 +51,7 @@ func TestNothingPassesACommit(t *testing.T) {
 		}
 	}}
 	g := newTestGraph("passing", src)
+	halves(src, g.sums)
 	mem := g.graph.Nodes[0]
 	out := &dsl.Node{Name: "watched", Kind: dsl.Sink, Verb: "watched", Schema: memSchema, Inputs: [][]dsl.Edge{{{From: mem}}},
 		Sink: &connectors.SinkPlan{AfterCommit: func(connectors.Env) (connectors.AfterCommitSink, error) { return sink, nil }}}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,6 +70,7 @@ type memSource struct {
 	splits [][]memRow
 	step   int                        // rows per read
 	gate   func(split, row int) error // before each read; nil: go on
+	hold   func(row int) bool         // a read from this row on brings nothing yet; nil: none is held
 	open   bool                       // unbounded: at the end it waits
 	name   string                     // of the node, default "mem"
 }
@@ -113,6 +115,10 @@ func (r *memReader) Read(ctx context.Context) (*connectors.Read, error) {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+	if r.src.hold != nil && r.row < len(rows) && r.src.hold(r.row) {
+		rows = rows[:r.row]
+		time.Sleep(time.Millisecond)
+	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -145,6 +151,19 @@ func (r *memReader) Read(ctx context.Context) (*connectors.Read, error) {
 
 func (r *memReader) Committed(context.Context, []byte) error { return nil }
 func (r *memReader) Close() error                            { return nil }
+
+// halves holds the second half of every split back until a commit has delivered rows
+// to the sink, so that there are two such commits at least, however fast the machine
+// is.
+func halves(src *memSource, sink *collector) {
+	var delivered atomic.Bool
+	src.hold = func(row int) bool { return row >= len(src.splits[0])/2 && !delivered.Load() }
+	sink.onCommit = func(rows int) {
+		if rows > 0 {
+			delivered.Store(true)
+		}
+	}
+}
 
 // window is the length of the test operator's windows.
 const window = int64(1000)

@@ -195,9 +195,10 @@ func TestPoisonRow(t *testing.T) {
 // every window that is still open.
 func TestSinkFailsAfterTheCommit(t *testing.T) {
 	cluster := newCluster(t)
-	src := &memSource{splits: rowsFor(11, 2, 20_000), step: 20}
+	src := &memSource{splits: rowsFor(11, 2, 2000), step: 20}
 	dir := t.TempDir()
 	broken := newTestGraph("sinkfail", src)
+	halves(src, broken.sums)
 	broken.sums.failAfter = 2
 	p := openPipeline(t, broken, cluster, dir)
 	if err := p.Run(t.Context()); !errors.Is(err, errBrokenPipe) {
@@ -219,8 +220,9 @@ func TestSinkFailsAfterTheCommit(t *testing.T) {
 // this process go on, and they had not heard of the commit.
 func TestSinkFailsForAWhile(t *testing.T) {
 	cluster := newCluster(t)
-	src := &memSource{splits: rowsFor(11, 2, 20_000), step: 20}
+	src := &memSource{splits: rowsFor(11, 2, 2000), step: 20}
 	g := newTestGraph("sinkpause", src)
+	halves(src, g.sums)
 	g.sums.failAfter, g.sums.failure = 2, fmt.Errorf("the pipe is full: %w", connectors.ErrTransient)
 	p := openPipeline(t, g, cluster, t.TempDir())
 	defer p.Close()

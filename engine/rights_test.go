@@ -2,8 +2,10 @@ package engine
 
 import (
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,7 +86,7 @@ func TestRightsMissing(t *testing.T) {
 	admin, anna := guarded(t)
 	src := &memSource{splits: rowsFor(6, 2, 300), step: 50}
 	run := func() error {
-		p, err := Open(Options{Graph: newTestGraph("guarded", src).graph, Cluster: anna, StateDir: t.TempDir(), Principal: "User:anna"})
+		p, err := Open(Options{Graph: newTestGraph("guarded", src).graph, Cluster: anna, StateDir: t.TempDir(), Principal: "User:anna", Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +137,7 @@ func TestEachRightAlone(t *testing.T) {
 	for i, without := range all {
 		admin, anna := guarded(t)
 		grant(t, admin, slices.Delete(slices.Clone(all), i, i+1))
-		p, err := Open(Options{Graph: newTestGraph("alone", &memSource{splits: rowsFor(6, 2, 300), step: 50}).graph, Cluster: anna, StateDir: t.TempDir(), Principal: "User:anna"})
+		p, err := Open(Options{Graph: newTestGraph("alone", &memSource{splits: rowsFor(6, 2, 300), step: 50}).graph, Cluster: anna, StateDir: t.TempDir(), Principal: "User:anna", Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,17 +163,19 @@ func TestRightsTakenMeanwhile(t *testing.T) {
 		create + "create,write --topic out", create + "create,read,write --topic taken.splits --topic taken.changelog",
 		create + "read --group taken", create + "write --transactional-id taken/0",
 	})
-	src := &memSource{splits: rowsFor(6, 2, 20_000), step: 20}
+	src := &memSource{splits: rowsFor(6, 2, 2000), step: 20}
 	g := newTestGraph("taken", src)
-	p, err := Open(Options{Graph: g.graph, Cluster: anna, StateDir: t.TempDir(), Principal: "User:anna", Epoch: time.Millisecond})
+	p, err := Open(Options{Graph: g.graph, Cluster: anna, StateDir: t.TempDir(), Principal: "User:anna", Logger: slog.New(slog.DiscardHandler), Epoch: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	taken, given := false, false
+	var taken atomic.Bool
+	given := false
+	src.hold = func(row int) bool { return row >= 1000 && !taken.Load() }
 	g.sums.onCommit = func(int) { // by Run's goroutine, between two epochs
-		if !taken {
-			taken = true
+		if !taken.Load() {
+			defer taken.Store(true)
 			req := kmsg.NewPtrDeleteACLsRequest()
 			f := kmsg.NewDeleteACLsRequestFilter()
 			f.ResourceType, f.ResourceName, f.ResourcePatternType = kmsg.ACLResourceTypeTopic, kmsg.StringPtr("out"), kmsg.ACLResourcePatternTypeLiteral
