@@ -10,10 +10,11 @@ import (
 // TestBrokerErrorSaysEachThingOnce: a broker's own words take the place of the
 // code's general ones, and are not repeated when they are the same.
 func TestBrokerErrorSaysEachThingOnce(t *testing.T) {
-	full, same := "disk is full: make room on the disk of /data", kerr.ErrorForCode(56).Error()
+	full, same, name := "disk is full: make room on the disk of /data", kerr.ErrorForCode(56).Error(), "KAFKA_STORAGE_ERROR"
 	for message, want := range map[*string]string{
 		&full: "write: disk is full: make room on the disk of /data (KAFKA_STORAGE_ERROR)",
 		&same: "write: " + same,
+		&name: "write: " + same,
 		nil:   "write: " + same,
 	} {
 		if got := brokerError(56, message, "write").Error(); got != want {

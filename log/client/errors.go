@@ -125,7 +125,7 @@ func (e *BrokerError) Error() string {
 	cause := kerr.ErrorForCode(e.Code)
 	known := kerr.TypedErrorForCode(e.Code)
 	switch {
-	case e.Message == "" || e.Message == cause.Error():
+	case e.Message == "" || e.Message == cause.Error() || known != nil && e.Message == known.Message:
 		return e.Op + ": " + cause.Error()
 	case known == nil:
 		return e.Op + ": " + e.Message + " (" + cause.Error() + ")"
