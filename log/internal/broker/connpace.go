@@ -14,7 +14,7 @@ import (
 // everybody's requests share, while nobody notices that their client has gone. So:
 //
 //  1. Only the reader waits, between the first bytes of a frame and the rest. A mute
-//     connection holds those twelve bytes and its place, and no budget of any memory.
+//     connection holds those (readAhead at most) and its place, and no budget of any memory.
 //     It waits for the first bytes as it always does, so it notices at once that the
 //     peer has gone, if that has sent nothing more. If it has, its requests count (a
 //     Produce without acknowledgement is done although nobody waits for it), and are
