@@ -34,13 +34,9 @@ func (a *app) withClient(c *cobra.Command, r *remote, do func(context.Context, *
 // withConnection connects, runs do and disconnects.
 func (a *app) withConnection(c *cobra.Command, r *remote, do func(context.Context, *client.Connection) error) error {
 	r.stdin = a.stdin
-	note := time.AfterFunc(patience, func() {
-		if !r.silent {
-			fmt.Fprintf(a.term.errors(), "millrace: no broker at %s answers yet; trying for %v (--timeout)\n", r.brokers, r.timeout)
-		}
-	})
+	answered := a.sayWaiting(r)
 	conn, err := r.connection(c.Context())
-	note.Stop()
+	answered()
 	if !r.silent {
 		a.warnExposed(r.security.secrets()...)
 	}
@@ -53,6 +49,22 @@ func (a *app) withConnection(c *cobra.Command, r *remote, do func(context.Contex
 		return fmt.Errorf("%w (millrace topic list names those that are)", err)
 	}
 	return err
+}
+
+// sayWaiting tells a person what is waited for, if it takes long, until answered is
+// called.
+func (a *app) sayWaiting(r *remote) (answered func()) {
+	if r.silent {
+		return func() {}
+	}
+	how := ""
+	if r.adjustable {
+		how = " (--timeout)"
+	}
+	note := time.AfterFunc(patience, func() {
+		fmt.Fprintf(a.term.errors(), "millrace: no broker at %s answers yet; trying for %v%s\n", r.brokers, r.timeout, how)
+	})
+	return func() { note.Stop() }
 }
 
 // patience is how long a person is left without a word while no broker answers.

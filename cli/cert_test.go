@@ -100,7 +100,7 @@ func TestWalkThrough(t *testing.T) {
 	if err := os.WriteFile("wrong.password", []byte("battery staple"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(at+tls+"--user admin --password-file wrong.password").want(t, 1, "refuses the user", "--sasl-mechanism")
+	run(at+tls+"--user admin --password-file wrong.password").want(t, 1, "refuses the user", "--password-file")
 	run(at+tls+"--user nobody --password-file admin.password").want(t, 1, "refuses the user")
 	run(at+user+"--tls").want(t, 1, "not trusted", "--tls-ca")
 	run(at+user).want(t, 1, "--tls-ca")

@@ -24,12 +24,15 @@ type remote struct {
 	brokers  string
 	timeout  time.Duration
 	security securityFlags
-	silent   bool      // no word while it waits
-	stdin    io.Reader // nil is os.Stdin
+	silent   bool // no word while it waits
+	// adjustable says that the command has --timeout.
+	adjustable bool
+	stdin      io.Reader // nil is os.Stdin
 }
 
 func (r *remote) flags(c *cobra.Command) {
 	c.Flags().StringVarP(&r.brokers, "brokers", "b", defaultListen, "brokers to ask, host:port,...")
+	r.adjustable = true
 	c.Flags().DurationVar(&r.timeout, "timeout", 10*time.Second, "how long to look for the brokers")
 	r.security.flags(c)
 }

@@ -97,3 +97,29 @@ func TestErrorsAreNoCommandsToATerminal(t *testing.T) {
 		t.Errorf("%q", got.stderr)
 	}
 }
+
+// A pipeline over brokers was told to have its data in a directory that a node would
+// serve, and there was no log in it; and one whose source had a misspelt topic ran,
+// made that topic, and said nothing.
+func TestRunOverBrokersSaysWhatItHas(t *testing.T) {
+	addr, _ := server(t, t.TempDir())
+	pipeline := file(t, "p.yaml", `
+pipeline: p
+sources:
+  s: {topic: misspelt, format: json, schema: {x: int64}}
+sinks:
+  o: {from: s, topic: out}
+`)
+	b := start(t, "run", pipeline, "--brokers", addr)
+	b.until(t, "source=s topic=misspelt")
+	b.stop(t)
+	said := b.stderr.String()
+	for _, want := range []string{"was not there and has been created", "state in ", "state: "} {
+		if !strings.Contains(said, want) {
+			t.Errorf("nothing of %q in:\n%s", want, said)
+		}
+	}
+	if strings.Contains(said, "millrace server --data") {
+		t.Error(said)
+	}
+}

@@ -84,7 +84,11 @@ func (a *app) run(ctx context.Context, g *dsl.Graph, f *runFlags) error {
 	}
 	began := time.Now()
 	if !f.quiet {
-		fmt.Fprintf(a.term.errors(), "millrace: running %s; %s; data in %s\n", g.Name, where, f.data)
+		kept := "data"
+		if f.remote.brokers != "" {
+			kept = "state"
+		}
+		fmt.Fprintf(a.term.errors(), "millrace: running %s; %s; %s in %s\n", g.Name, where, kept, f.data)
 	}
 	stopProgress := a.showProgress(p, began, f.quiet)
 	err = p.Run(ctx)
@@ -92,7 +96,7 @@ func (a *app) run(ctx context.Context, g *dsl.Graph, f *runFlags) error {
 	err = errors.Join(err, p.Close(), closeLog())
 	stats := p.Stats()
 	if started := stats.Commits > 0 || rowsRead(stats) > 0; !f.quiet && (started || err == nil) {
-		a.summary(g, stats, time.Since(began), f.data)
+		a.summary(g, stats, time.Since(began), f)
 	}
 	return err
 }
@@ -128,7 +132,9 @@ func (a *app) openLog(ctx context.Context, cancel context.CancelFunc, f *runFlag
 		r.security.pair = f.node.listen.pair
 		r.timeout, r.stdin = 10*time.Second, a.stdin
 		a.warnExposed(r.security.secrets()...)
+		answered := a.sayWaiting(r)
 		conn, err := r.connection(ctx)
+		answered()
 		if err != nil {
 			return nil, "", nil, err
 		}
@@ -205,7 +211,7 @@ func rowsRead(s engine.Stats) int64 {
 	return n
 }
 
-func (a *app) summary(g *dsl.Graph, s engine.Stats, took time.Duration, data string) {
+func (a *app) summary(g *dsl.Graph, s engine.Stats, took time.Duration, f *runFlags) {
 	w := a.term.errors()
 	rows := [][]string{{"", "ROWS IN", "OUT", "LATE", "ERRORS"}}
 	for _, n := range s.Nodes {
@@ -233,5 +239,9 @@ func (a *app) summary(g *dsl.Graph, s engine.Stats, took time.Duration, data str
 			fmt.Fprintf(w, "last error at %s, row %s: %s\n", n.Name, n.LastErrorPosition, n.LastError)
 		}
 	}
-	fmt.Fprintf(w, "data: %s (millrace server --data %s serves it to Kafka clients)\n", data, data)
+	if f.remote.brokers != "" {
+		fmt.Fprintf(w, "state: %s (a cache of what is in the log: it may go)\n", f.data)
+		return
+	}
+	fmt.Fprintf(w, "data: %s (millrace server --data %s serves it to Kafka clients)\n", f.data, f.data)
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -71,8 +72,12 @@ func (p *Pipeline) ensureTopics(ctx context.Context) error {
 	if len(p.plan.stages) > 0 {
 		specs = append(specs, client.TopicSpec{Name: p.changelogTopic(), Partitions: int32(p.graph.StatePartitions), Configs: compact})
 	}
+	absent := p.absentSources(ctx)
 	if err := p.client.EnsureTopics(ctx, specs...); err != nil {
 		return fmt.Errorf("create the pipeline's topics: %w", err)
+	}
+	for _, n := range absent {
+		p.logger.Warn("the topic of a source was not there and has been created: is its name right?", "source", n.Name, "topic", n.Source.Topic)
 	}
 	if len(p.plan.stages) == 0 {
 		return nil
@@ -83,6 +88,21 @@ func (p *Pipeline) ensureTopics(ctx context.Context) error {
 	}
 	p.changelogID = changelog.ID
 	return p.openStates()
+}
+
+// absentSources are the sources whose topics are not there. A misspelt name would else
+// be waited for without a word.
+func (p *Pipeline) absentSources(ctx context.Context) []*dsl.Node {
+	var absent []*dsl.Node
+	for _, n := range p.plan.graph.Nodes {
+		if n.Kind != dsl.Source || n.Source.Topic == "" {
+			continue
+		}
+		if _, err := p.client.DescribeTopic(ctx, n.Source.Topic); errors.Is(err, client.ErrUnknownTopic) {
+			absent = append(absent, n)
+		}
+	}
+	return absent
 }
 
 func topicsOf(n *dsl.Node) []string {
