@@ -199,14 +199,14 @@ func (l *life) run(t *testing.T, kill moment) bool {
 // does not say.
 func (l *life) committed(t *testing.T, addr string) int64 {
 	t.Helper()
-	cluster, closer, err := client.Dial("kill-test", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closer()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	return committed(ctx, client.New(cluster, client.Options{}))
+	conn, err := client.Connect(ctx, client.ConnectOptions{ClientID: "kill-test", Seeds: []string{addr}})
+	if err != nil {
+		return -1
+	}
+	defer conn.Close()
+	return committed(ctx, client.New(conn.Cluster(), client.Options{}))
 }
 
 // committed is how many events the group has committed, -1 if nobody says.

@@ -87,16 +87,6 @@ func (c *Connection) ping(ctx context.Context) error {
 	}
 }
 
-// Dial is Connect without contact: nothing is connected before the first request,
-// and security is none.
-func Dial(clientID string, addrs ...string) (cluster Cluster, closer func(), err error) {
-	c, err := newConnection(ConnectOptions{ClientID: clientID, Seeds: addrs})
-	if err != nil {
-		return nil, nil, err
-	}
-	return c.Cluster(), c.Close, nil
-}
-
 func newConnection(o ConnectOptions) (*Connection, error) {
 	if o.ClientID == "" {
 		o.ClientID = "millrace"

@@ -49,7 +49,7 @@ func benchInput(b *testing.B, schema *columnar.Schema, distinct int) []*columnar
 			batch.EventTime = append(batch.EventTime, at)
 		}
 		batch.Cols = append(batch.Cols, ad.Array(), price.Array(), share.Array())
-		columnar.EncodeKeys(batch, []int{0}, 16, batch.Keys)
+		new(columnar.KeyEncoder).Encode(batch, []int{0}, 16, batch.Keys)
 		batches[i] = batch
 	}
 	return batches

@@ -46,7 +46,7 @@ type Batch struct {
 }
 
 // Keys holds the encoded grouping key of each row and where it belongs. The
-// encoding is EncodeKeys'. Rows outside Sel have undefined entries.
+// encoding is KeyEncoder's. Rows outside Sel have undefined entries.
 type Keys struct {
 	Off       []int32 // Rows+1 long; the key of row i is Data[Off[i]:Off[i+1]]
 	Data      []byte

@@ -21,7 +21,7 @@ func TestGatherKeys(t *testing.T) {
 		b := &Batch{Rows: n}
 		b.Cols = append(b.Cols, names.Array())
 		var src Keys
-		EncodeKeys(b, []int{0}, 16, &src)
+		new(KeyEncoder).Encode(b, []int{0}, 16, &src)
 		if rng.IntN(2) == 0 {
 			src.Data = bytes.Clone(src.Data)[:len(src.Data):len(src.Data)]
 		}

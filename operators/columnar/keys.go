@@ -46,15 +46,9 @@ type KeyEncoder struct {
 	all []int32 // 0, 1, 2, ...
 }
 
-// EncodeKeys encodes the key of every row of b.Sel, made of the columns cols, into
+// Encode encodes the key of every row of b.Sel, made of the columns cols, into
 // into, whose memory is reused. Rows outside Sel get an empty key, and an
 // undefined hash and partition.
-func EncodeKeys(b *Batch, cols []int, statePartitions int32, into *Keys) {
-	var e KeyEncoder
-	e.Encode(b, cols, statePartitions, into)
-}
-
-// Encode is EncodeKeys without allocating.
 func (e *KeyEncoder) Encode(b *Batch, cols []int, statePartitions int32, into *Keys) {
 	rows := e.rows(b)
 	if len(cols) == 1 && encodeOne(b.Cols[cols[0]], rows, b.Rows, statePartitions, into) {

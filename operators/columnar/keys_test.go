@@ -132,7 +132,7 @@ func TestKeysOrderAndDecode(t *testing.T) {
 			}
 		}
 		var keys Keys
-		EncodeKeys(keyBatch(t, types, rows, sel), cols, 16, &keys)
+		new(KeyEncoder).Encode(keyBatch(t, types, rows, sel), cols, 16, &keys)
 		checkKeys(t, types, rows, sel, &keys)
 	}
 }
@@ -219,13 +219,13 @@ func TestKeysGolden(t *testing.T) {
 	var out strings.Builder
 	for c := range types {
 		var keys Keys
-		EncodeKeys(keyBatch(t, types, rows, nil), []int{c}, 64, &keys)
+		new(KeyEncoder).Encode(keyBatch(t, types, rows, nil), []int{c}, 64, &keys)
 		dumpKeys(&out, fmt.Sprint(types[c]), &keys)
 	}
 	var keys Keys
-	EncodeKeys(keyBatch(t, types, rows, nil), []int{0, 1, 2, 3, 4}, 64, &keys)
+	new(KeyEncoder).Encode(keyBatch(t, types, rows, nil), []int{0, 1, 2, 3, 4}, 64, &keys)
 	dumpKeys(&out, "all", &keys)
-	EncodeKeys(keyBatch(t, types, rows, nil), nil, 16, &keys)
+	new(KeyEncoder).Encode(keyBatch(t, types, rows, nil), nil, 16, &keys)
 	dumpKeys(&out, "none", &keys)
 	for _, n := range []int32{1, 3, 16, 64, 1000, 32767} {
 		fmt.Fprintf(&out, "partition of %d:", n)
@@ -269,7 +269,7 @@ func FuzzDecodeKey(f *testing.F) {
 		}
 		b := &Batch{Rows: 1, Cols: []arrow.Array{into[0].Array(), into[1].Array()}}
 		var keys Keys
-		EncodeKeys(b, []int{0, 1}, 1, &keys)
+		new(KeyEncoder).Encode(b, []int{0, 1}, 1, &keys)
 		if types[0].Kind == Float64 || types[1].Kind == Float64 {
 			return // foreign NaNs and zeros are not canonical
 		}
