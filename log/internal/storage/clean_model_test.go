@@ -445,11 +445,12 @@ func TestCleanCrash(t *testing.T) {
 		r.m.high = r.m.end
 		r.must(r.l.Checkpoint())
 		var failed error
-		var one sync.Mutex // the disk's other goroutines make calls, too
+		var one sync.Mutex // the disk's other goroutines make calls, too, the last one perhaps late
+		over := false
 		r.fs.Inject(func(op vfs.Op, name string) error {
 			one.Lock()
 			defer one.Unlock()
-			if !op.Changes() || failed != nil {
+			if !op.Changes() || failed != nil || over {
 				return nil
 			}
 			cuts++
@@ -462,6 +463,9 @@ func TestCleanCrash(t *testing.T) {
 		})
 		_, err := r.l.Clean(t.Context(), r.now, r.m.high)
 		r.fs.Inject(nil)
+		one.Lock()
+		over = true
+		one.Unlock()
 		r.must(err)
 		r.must(failed)
 	}
