@@ -1,6 +1,7 @@
 package ballast
 
 import (
+	"runtime"
 	"runtime/metrics"
 	"testing"
 )
@@ -21,16 +22,17 @@ func TestLoad(t *testing.T) {
 			drop := Load(Size)
 			grown := heap() - before
 			drop()
-			if carried := grown >= Size; carried != c.carried {
+			if carried := grown >= Size/2; carried != c.carried { // other objects come and go
 				t.Errorf("the heap has grown by %d bytes, want a ballast: %v", grown, c.carried)
 			}
 		})
 	}
 }
 
-// heap is how many bytes objects take, dead ones that were not collected yet
-// included.
+// heap is how many bytes live objects take. Dead ones are collected first: the ballast
+// of another run of the test, gone in between, hid the one of this.
 func heap() int64 {
+	runtime.GC()
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(s)
 	return int64(s[0].Value.Uint64())
