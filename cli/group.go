@@ -50,6 +50,7 @@ func (a *app) groupList() *cobra.Command {
 	r.flags(c)
 	outputFlag(c, &output)
 	c.Flags().StringSliceVarP(&states, "state", "s", nil, "only groups in these states (Stable, Empty, ...)")
+	_ = c.RegisterFlagCompletionFunc("state", cobra.FixedCompletions([]string{"Stable", "Empty", "PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling", "Dead"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
@@ -222,6 +223,7 @@ func (a *app) groupForget() *cobra.Command {
 	c.ValidArgsFunction = a.completeWith(&r, groupNames)
 	r.flags(c)
 	c.Flags().StringArrayVarP(&topics, "topic", "t", nil, "a topic, or TOPIC:PARTITION,...; repeatable")
+	_ = c.RegisterFlagCompletionFunc("topic", a.completeWith(&r, topicNames))
 	return c
 }
 
