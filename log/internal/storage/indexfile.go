@@ -51,14 +51,17 @@ func (l *Log) readIndex(s *segment, f vfs.File, before func([]byte) error) (x *s
 		return nil, false, err
 	}
 	p, sure, err := l.producersAt(s)
-	if err == nil && sure && before != nil {
-		err = before(p.encode(s.base))
-	}
-	if err == nil {
-		x, err = l.rebuildIndex(s, f, p)
-	}
 	if err != nil {
 		return nil, true, err
+	}
+	snapshot := p.encode(s.base) // rebuilding goes on with p
+	if x, err = l.rebuildIndex(s, f, p); err != nil {
+		return nil, true, err // and nothing was written beside a segment that is damaged
+	}
+	if sure && before != nil {
+		if err := before(snapshot); err != nil {
+			return nil, true, err
+		}
 	}
 	if err := l.writeIndex(s, x); err != nil && !isFull(err) { // a reader needs no room
 		return nil, true, err
