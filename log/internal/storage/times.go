@@ -134,6 +134,7 @@ func (l *Log) maxTimestamp(base, start int64) (at TimestampOffset, ok bool, err 
 	if err != nil {
 		return at, false, v.explain(err)
 	}
+	v.catchUp()
 	w := newWalker(v.handle.file, v.size)
 	defer w.done()
 	pos, err := v.seek(w, v.handle.seg.base+int64(x.maxRel))
@@ -147,6 +148,14 @@ func (l *Log) maxTimestamp(base, start int64) (at TimestampOffset, ok bool, err 
 	return v.recordWithTime(&h, pos, func(r *record.Record) bool {
 		return r.Timestamp == h.MaxTimestamp && r.Offset >= start
 	})
+}
+
+// catchUp has a view reach as far as what was taken of its segment's index since: that
+// may name a batch that was not there when the view began.
+func (v *view) catchUp() {
+	v.log.mu.Lock()
+	defer v.log.mu.Unlock()
+	v.size, v.end = v.handle.seg.size, v.handle.seg.end
 }
 
 // recordWithTime reads one batch and is its first record that matches.

@@ -3,6 +3,7 @@ package storage
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/millrace/millrace/internal/vfs"
@@ -81,5 +82,40 @@ func TestTimesOfAnEmptyLog(t *testing.T) {
 	mustAppend(t, l, batchOf(record.Plain(), -1, "no timestamp"))
 	if _, ok, err := l.MaxTimestamp(); ok || err != nil {
 		t.Fatal(ok, err)
+	}
+}
+
+// openHook calls hook when a segment is opened for reading.
+type openHook struct {
+	vfs.FS
+	hook func()
+}
+
+func (o *openHook) Open(name string) (vfs.File, error) {
+	if hook := o.hook; hook != nil && strings.HasSuffix(name, logSuffix) {
+		o.hook = nil
+		hook()
+	}
+	return o.FS.Open(name)
+}
+
+// TestMaxTimestampWhileRecordsCome: who asked for the latest record of a busy partition
+// was cut off, with a slice out of its bounds in the node's log: the segment's size was
+// noted first and its index later, when the index named a batch behind that size.
+func TestMaxTimestampWhileRecordsCome(t *testing.T) {
+	for _, more := range []int{1, 2, 20} {
+		disk := &openHook{FS: vfs.NewMem()}
+		l := openTestLog(t, openDisk(t, disk), Config{IndexInterval: 1})
+		mustAppend(t, l, batchOf(record.Plain(), 100, "first"))
+		disk.hook = func() {
+			for i := range more {
+				mustAppend(t, l, batchOf(record.Plain(), int64(101+i), "more"))
+			}
+		}
+		at, ok, err := l.MaxTimestamp()
+		if err != nil || !ok || at.Offset != int64(more) || at.TimestampMs != int64(100+more) {
+			t.Errorf("%d more: %+v %v %v", more, at, ok, err)
+		}
+		disk.hook = nil
 	}
 }
