@@ -49,13 +49,14 @@ func fetch(ctx context.Context, c *call, req *kmsg.FetchRequest) (kmsg.Response,
 		resp.ErrorCode = refusal.Code
 		return resp, nil
 	}
-	defer c.fetchSessions.abandon(session) // if it does not come to leave
+	defer func() { c.fetchSessions.abandon(session) }()
 	f := newFetching(c, req, resp)
 	if err := f.collect(ctx); err != nil {
 		return nil, err
 	}
 	f.finish()
 	c.fetchSessions.leave(session, c.caller.Principal, req, resp)
+	session = nil
 	return resp, nil
 }
 

@@ -35,11 +35,12 @@ type fetchSessions struct {
 
 // Bounds, the first and the last as in Kafka (max.incremental.fetch.session.cache.slots,
 // min.incremental.fetch.session.eviction.ms). A partition of a session takes some 250
-// bytes.
+// bytes, and a topic its name, of which a request may have ones that no topic can have.
 const (
 	maxFetchSessions     = 1000
 	maxSessionPartitions = 100_000
 	sessionRest          = 2 * time.Minute
+	maxSessionTopicName  = 249
 )
 
 // sessionAnswerBytes is what a partition that a request does not name takes while the
@@ -79,7 +80,7 @@ type sessionPartition struct {
 // enter finds the session of a request and has the request ask for all of its
 // partitions; nil if it has none. Who got one gives it to leave, or else to abandon.
 func (s *fetchSessions) enter(c *call, req *kmsg.FetchRequest) (*fetchSession, *kerr.Error) {
-	if req.Version < 7 || req.SessionID == 0 && req.SessionEpoch <= 0 {
+	if req.Version < 7 || req.SessionID == 0 && isFull(req) {
 		return nil, nil
 	}
 	fs, err := s.take(c.caller.Principal, req)
@@ -87,8 +88,8 @@ func (s *fetchSessions) enter(c *call, req *kmsg.FetchRequest) (*fetchSession, *
 		return nil, err
 	}
 	before := len(fs.parts)
-	fs.update(req)
-	room := s.resize(len(fs.parts) - before)
+	named := fs.update(req)
+	room := s.resize(len(fs.parts)-before) && named
 	// Nobody waits for memory with some in his hands: without it the client has to
 	// come again and pay for all partitions at once.
 	l, lent := c.decodeMemory.tryTake(int64(len(fs.parts)) * sessionAnswerBytes)
@@ -115,8 +116,12 @@ func (s *fetchSessions) take(owner string, req *kmsg.FetchRequest) (*fetchSessio
 		fs = nil
 	}
 	switch {
-	case req.SessionEpoch <= 0: // the end of the one, and with 0 perhaps the beginning of another
-		if fs != nil && !fs.busy {
+	case isFull(req): // the end of the one, and with 0 perhaps the beginning of another
+		switch {
+		case fs == nil:
+		case fs.busy: // whoever asked has gone, most likely, and that is not known yet
+			delete(s.byID, fs.id)
+		default:
 			s.remove(fs)
 		}
 		return nil, nil
@@ -130,6 +135,10 @@ func (s *fetchSessions) take(owner string, req *kmsg.FetchRequest) (*fetchSessio
 	fs.busy, fs.epoch, fs.used = true, nextSessionEpoch(fs.epoch), time.Now()
 	return fs, nil
 }
+
+// isFull tells whether a request names all that it wants: the first of a session (0), or
+// one of none (-1).
+func isFull(req *kmsg.FetchRequest) bool { return req.SessionEpoch == 0 || req.SessionEpoch == -1 }
 
 func nextSessionEpoch(epoch int32) int32 {
 	if epoch == math.MaxInt32 {
@@ -146,8 +155,9 @@ func (s *fetchSessions) resize(more int) bool {
 	return s.partitions <= maxSessionPartitions
 }
 
-// abandon ends the session of a request that did not come to leave: its client has no
-// answer. Of nil it ends none.
+// abandon ends the session of a request that does not come to leave: its client has no
+// answer. Of nil it ends none. Who has left must not come here: the session may be in the
+// hands of the next request.
 func (s *fetchSessions) abandon(fs *fetchSession) {
 	if fs == nil {
 		return
@@ -159,9 +169,11 @@ func (s *fetchSessions) abandon(fs *fetchSession) {
 	}
 }
 
-// remove needs mu.
+// remove needs mu. The session may have lost its id before, and that be another's.
 func (s *fetchSessions) remove(fs *fetchSession) {
-	delete(s.byID, fs.id)
+	if s.byID[fs.id] == fs {
+		delete(s.byID, fs.id)
+	}
 	s.partitions -= len(fs.parts)
 }
 
@@ -170,10 +182,14 @@ func (s *fetchSessions) remove(fs *fetchSession) {
 func (s *fetchSessions) leave(fs *fetchSession, owner string, req *kmsg.FetchRequest, resp *kmsg.FetchResponse) {
 	if fs != nil {
 		fs.tell(resp)
-		resp.SessionID = fs.id
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		fs.busy, fs.used = false, time.Now()
+		if s.byID[fs.id] != fs { // it was ended meanwhile
+			s.remove(fs)
+			return
+		}
+		resp.SessionID = fs.id
 		return
 	}
 	if req.Version < 7 || req.SessionEpoch != 0 || len(req.Topics) == 0 {
@@ -184,8 +200,7 @@ func (s *fetchSessions) leave(fs *fetchSession, owner string, req *kmsg.FetchReq
 	for i := range req.Topics {
 		asked += len(req.Topics[i].Partitions)
 	}
-	fs.update(req)
-	if len(fs.parts) != asked { // some of them twice
+	if named := fs.update(req); !named || len(fs.parts) != asked { // some of them twice
 		return
 	}
 	fs.tellAll(resp)
@@ -221,10 +236,13 @@ func (s *fetchSessions) admit(fs *fetchSession) bool {
 	return true
 }
 
-// update takes what a request names into the session, and what it forgets out of it.
-func (fs *fetchSession) update(req *kmsg.FetchRequest) {
+// update takes what a request names into the session, and what it forgets out of it. It
+// is false if a name is none that a session keeps.
+func (fs *fetchSession) update(req *kmsg.FetchRequest) (named bool) {
+	named = true
 	for i := range req.Topics {
 		t := &req.Topics[i]
+		named = named && len(t.Topic) <= maxSessionTopicName
 		for j := range t.Partitions {
 			want := t.Partitions[j]
 			want.UnknownTags = kmsg.Tags{} // they refer to the frame
@@ -250,6 +268,7 @@ func (fs *fetchSession) update(req *kmsg.FetchRequest) {
 	if forgotten {
 		fs.sort(func(p *sessionPartition) bool { return fs.index[p.key] == p }, false)
 	}
+	return named
 }
 
 func (fs *fetchSession) key(topic string, id [16]byte, partition int32) sessionKey {

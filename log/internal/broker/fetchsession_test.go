@@ -1,6 +1,10 @@
 package broker
 
 import (
+	"math"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,5 +129,110 @@ func TestFetchSessionsPayForTheirAnswers(t *testing.T) {
 	c.releaseLoans()
 	if free := b.decodeMemory.free; free != b.decodeMemory.capacity {
 		t.Errorf("%d of %d bytes are free", free, b.decodeMemory.capacity)
+	}
+}
+
+// TestFetchSessionsKeepNoLongNames: a session was bounded by partitions, and each could
+// have a name of 32 KiB that no topic has: with a few requests a client had the node keep
+// gigabytes for good.
+func TestFetchSessionsKeepNoLongNames(t *testing.T) {
+	b := &Broker{decodeMemory: newMemory(1 << 20)}
+	c, s := sessionCall(b, "User:a"), &b.fetchSessions
+	req, resp := fullFetch(1)
+	req.Topics[0].Topic = strings.Repeat("x", maxSessionTopicName+1)
+	s.leave(nil, "User:a", req, resp)
+	if resp.SessionID != 0 || s.partitions != 0 {
+		t.Errorf("at first: session %d, %d partitions", resp.SessionID, s.partitions)
+	}
+	req.SessionID, req.SessionEpoch = s.open(c, 1), 1
+	if _, err := s.enter(c, req); err != kerr.FetchSessionIDNotFound || s.partitions != 0 {
+		t.Errorf("later: %v, %d partitions", err, s.partitions)
+	}
+}
+
+// TestFetchSessionsEpochs: only 0 and -1 stand for all partitions. An epoch below them
+// ended the session, and was answered in full.
+func TestFetchSessionsEpochs(t *testing.T) {
+	b := &Broker{decodeMemory: newMemory(1 << 20)}
+	c, s := sessionCall(b, "User:a"), &b.fetchSessions
+	id := s.open(c, 1)
+	for _, epoch := range []int32{-2, math.MinInt32} {
+		if _, err := s.next(c, 0, epoch); err != kerr.FetchSessionIDNotFound {
+			t.Errorf("no session, epoch %d: %v", epoch, err)
+		}
+		if _, err := s.next(c, id, epoch); err != kerr.InvalidFetchSessionEpoch {
+			t.Errorf("epoch %d: %v", epoch, err)
+		}
+	}
+	s.byID[id].epoch = math.MaxInt32
+	for _, epoch := range []int32{math.MaxInt32, 1, 2} {
+		fs, err := s.next(c, id, epoch)
+		if err != nil {
+			t.Fatalf("epoch %d: %v", epoch, err)
+		}
+		_, resp := fullFetch(1)
+		s.leave(fs, "User:a", &kmsg.FetchRequest{}, resp)
+	}
+}
+
+// TestFetchSessionsEndWhileBusy: a client that was cut off in the middle of a long poll
+// comes back and ends its session, while the node still works on its last request. That
+// session stayed, and took somebody's place.
+func TestFetchSessionsEndWhileBusy(t *testing.T) {
+	b := &Broker{decodeMemory: newMemory(1 << 20)}
+	c, s := sessionCall(b, "User:a"), &b.fetchSessions
+	for _, answered := range []bool{true, false} {
+		id := s.open(c, 3)
+		fs, err := s.next(c, id, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.next(c, id, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.next(c, id, 2); err != kerr.FetchSessionIDNotFound {
+			t.Errorf("after its end: %v", err)
+		}
+		_, resp := fullFetch(3)
+		if answered {
+			s.leave(fs, "User:a", &kmsg.FetchRequest{}, resp)
+		} else {
+			s.abandon(fs)
+		}
+		if len(s.byID) != 0 || s.partitions != 0 || resp.SessionID != 0 {
+			t.Errorf("%d sessions, %d partitions, and the answer names session %d", len(s.byID), s.partitions, resp.SessionID)
+		}
+	}
+}
+
+// TestFetchSessionsFromHandToHand: a client that does not wait for its answer sends the
+// next request of a session on another connection. The end of the first request's handler
+// took the session from the second one, which was working with it.
+func TestFetchSessionsFromHandToHand(t *testing.T) {
+	b, _ := testBroker(t, Limits{})
+	s := &b.fetchSessions
+	id := s.open(sessionCall(b, "User:a"), 1)
+	var wg sync.WaitGroup
+	var failed atomic.Bool
+	for first := range int32(2) {
+		wg.Go(func() {
+			for epoch := 1 + first; epoch <= 1000 && !failed.Load(); {
+				c, req := sessionCall(b, "User:a"), kmsg.NewPtrFetchRequest()
+				req.Version, req.SessionID, req.SessionEpoch = 12, id, epoch
+				resp, err := fetch(t.Context(), c, req)
+				c.releaseLoans()
+				switch code := resp.(*kmsg.FetchResponse).ErrorCode; {
+				case err == nil && code == 0:
+					epoch += 2
+				case err != nil || code != kerr.InvalidFetchSessionEpoch.Code:
+					failed.Store(true)
+					t.Errorf("epoch %d: %v, error %d", epoch, err, code)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if s.partitions != 1 || len(s.byID) != 1 {
+		t.Errorf("%d sessions with %d partitions", len(s.byID), s.partitions)
 	}
 }
