@@ -1,6 +1,7 @@
 package log
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -122,4 +123,37 @@ func listOffset(w *wire, version int16, topic string, timestampMs int64) kmsg.Li
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
 	return ask[*kmsg.ListOffsetsResponse](w, version, req).Topics[0].Partitions[0]
+}
+
+// TestFetchThatIsFull: a client that wants at least a megabyte of a partition, and at most
+// a megabyte, cannot get it of batches that do not add up to that. The node read the next
+// batch and threw it away, again and again, until the time was up. What is full leaves at
+// once, as from Kafka, which fills it up with a part of a batch.
+func TestFetchThatIsFull(t *testing.T) {
+	_, addr := newNode(t)
+	createTopic(t, addr, "t", 2, nil)
+	w := dial(t, addr)
+	id := topicID(w, "t")
+	batch := batchOf(record.Plain(), [2]string{"k", strings.Repeat("v", 1000)})
+	size := int32(len(batch))
+	for range 3 {
+		ask[*kmsg.ProduceResponse](w, 11, produceRequest("t", id, batch))
+	}
+	for name, c := range map[string]struct{ atLeast, ofPartition, ofAll int32 }{
+		"partition":             {2*size + 100, 2*size + 100, 1 << 20},
+		"answer":                {2*size + 100, 1 << 20, 2*size + 100},
+		"more than may be sent": {10 * size, 1 << 20, 2 * size},
+	} {
+		for _, isolation := range []int8{0, 1} {
+			req := fetchRequest("t", id, 0)
+			req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.IsolationLevel = 60_000, c.atLeast, c.ofAll, isolation
+			req.Topics[0].Partitions[0].PartitionMaxBytes = c.ofPartition
+			other := req.Topics[0].Partitions[0]
+			other.Partition = 1
+			req.Topics[0].Partitions = append(req.Topics[0].Partitions, other)
+			if p := fetched(ask[*kmsg.FetchResponse](w, 17, req)); p.ErrorCode != 0 || len(p.RecordBatches) != 2*len(batch) {
+				t.Errorf("%s, isolation %d: error %d, %d bytes of batches of %d", name, isolation, p.ErrorCode, len(p.RecordBatches), size)
+			}
+		}
+	}
 }

@@ -68,6 +68,7 @@ type fetching struct {
 	isolation replica.Isolation
 	parts     []fetchPart
 	bytes     int  // of records collected
+	spare     int  // left of the shares of partitions that are full
 	settled   bool // there is something that the client should know at once
 }
 
@@ -78,6 +79,7 @@ type fetchPart struct {
 	topic *meta.Topic
 	led   *replica.Partition // nil if it has failed
 	next  int64              // the offset to go on from
+	full  bool               // there is more, which does not fit
 }
 
 func newFetching(c *call, req *kmsg.FetchRequest, resp *kmsg.FetchResponse) *fetching {

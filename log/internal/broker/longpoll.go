@@ -43,7 +43,7 @@ func (f *fetching) collect(ctx context.Context) error {
 
 // enough tells whether the answer should leave now.
 func (f *fetching) enough() bool {
-	return f.settled || f.bytes >= int(f.req.MinBytes) || len(f.parts) == 0
+	return f.settled || f.bytes+f.spare >= int(f.req.MinBytes) || len(f.parts) == 0
 }
 
 // wait sleeps until enough has been read, or for so long.
@@ -99,10 +99,10 @@ type watched struct {
 
 func (w *watched) start(part *fetchPart, isolation replica.Isolation) {
 	w.stop()
-	if part.led == nil {
+	w.fired.Store(false)
+	if part.led == nil || part.full {
 		return
 	}
-	w.fired.Store(false)
 	w.watch.Start(part.led, part.next, isolation, w)
 }
 
@@ -124,8 +124,9 @@ func (f *fetching) read(part *fetchPart, limit int) {
 		return
 	}
 	have := len(part.resp.RecordBatches)
-	room := min(int(max(part.req.PartitionMaxBytes, 0))-have, limit-f.bytes)
-	r, err := part.led.Fetch(part.next, max(room, 0), f.isolation, f.bytes == 0)
+	own, all := max(int(part.req.PartitionMaxBytes)-have, 0), max(limit-f.bytes, 0)
+	first := f.bytes == 0
+	r, err := part.led.Fetch(part.next, min(own, all), f.isolation, first)
 	if err != nil {
 		f.fail(part, err)
 		return
@@ -136,6 +137,13 @@ func (f *fetching) read(part *fetchPart, limit int) {
 		resp.AbortedTransactions = addAborted(resp.AbortedTransactions, r.Aborted)
 	}
 	if len(r.Batches) == 0 {
+		switch end := f.end(&r); {
+		case part.next >= end:
+		case first: // compaction has left nothing up to there
+			part.next = end
+		default:
+			f.fill(part, own, all)
+		}
 		return
 	}
 	f.bytes += len(r.Batches)
@@ -145,6 +153,28 @@ func (f *fetching) read(part *fetchPart, limit int) {
 		resp.RecordBatches = slices.Concat(resp.RecordBatches, r.Batches)
 	}
 	part.next = endOf(r.Batches)
+}
+
+// end is where what the client may see ends.
+func (f *fetching) end(r *replica.FetchResult) int64 {
+	if f.isolation == replica.ReadCommitted {
+		return r.LastStable
+	}
+	return r.HighWatermark
+}
+
+// fill notes that a partition has more, and that it does not fit: of its own share so
+// many bytes are left, and so many of the answer. Nobody need wait for it then. If the
+// answer is full it leaves. If the partition's share is, that counts as a whole, as in
+// Kafka, which cuts the last batch off: a client that wants at least as much as it wants
+// at most has got it.
+func (f *fetching) fill(part *fetchPart, own, all int) {
+	if all <= own {
+		f.settled = true
+	} else if !part.full {
+		f.spare += own
+	}
+	part.full = true
 }
 
 // addAborted merges the lists of two reads; a transaction may be in both. Not nil.
