@@ -76,7 +76,11 @@ func decodeMark(b []byte) (saves uint64, err error) {
 // none before the first save, and in directories of programs that had no marks; one
 // that is damaged says nothing, which is for the caller to tell.
 func readMark(fsys vfs.FS, dir string) (saves uint64, err error) {
-	b, err := vfs.ReadFile(fsys, dir+"/"+markFile, 2*markSlot)
+	name := dir + "/" + markFile
+	if info, err := fsys.Stat(name); err == nil && info.Size() > 2*markSlot {
+		return 0, fmt.Errorf("%w: it has %d bytes, a mark %d", errMark, info.Size(), 2*markSlot)
+	}
+	b, err := vfs.ReadFile(fsys, name, 2*markSlot)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	} else if err != nil {

@@ -47,7 +47,7 @@ func TestMarkIsNoTruth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, content := range []string{"", "torn", strings.Repeat("\x00", 2*markSlot)} {
+	for _, content := range []string{"", "torn", strings.Repeat("\x00", 2*markSlot), strings.Repeat("longer", markSlot)} {
 		clone := disk.KillClone()
 		replace(t, clone, markFile, []byte(content))
 		if r := verifyUnchanged(t, clone); refusals(r) > 0 || len(r.Faults) != 1 || r.Faults[0].File != markFile {

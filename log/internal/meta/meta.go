@@ -54,6 +54,8 @@ type Options struct {
 	// Fatal is called at most once, when the log cannot be written or holds what
 	// this program does not know. The node must stop; nothing is changed any more.
 	Fatal func(error)
+
+	snapshotEvery uint64 // as in MemberOptions, for tests
 }
 
 // Meta is a member of the metadata quorum and the image that it has applied. It may

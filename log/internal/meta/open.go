@@ -58,7 +58,7 @@ func (m *Meta) start(log *PebbleLog) error {
 			return fmt.Errorf("begin metadata log: %w", err)
 		}
 	}
-	member, err := NewMember(MemberOptions{RaftID: raftID, Store: log, Logger: m.opts.Logger})
+	member, err := NewMember(MemberOptions{RaftID: raftID, Store: log, SnapshotEvery: m.opts.snapshotEvery, Logger: m.opts.Logger})
 	if err != nil {
 		return err
 	}

@@ -92,17 +92,6 @@ func pebbleOptions(fsys pebblefs.FS, logger *pebbleLogger) (o *pebble.Options, r
 	}, cache.Unref
 }
 
-// openPebble opens a database. Pebble panics if the disk fails while it makes one;
-// a node that does not start says why in a sentence.
-func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			db, err = nil, fmt.Errorf("the disk failed: %v", p)
-		}
-	}()
-	return pebble.Open(dir, o)
-}
-
 // Fresh reports whether nothing was ever saved.
 func (l *PebbleLog) Fresh() bool {
 	s, err := l.Snapshot()
