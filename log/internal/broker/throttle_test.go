@@ -57,6 +57,18 @@ func again(b *Broker) *Broker {
 	return inside
 }
 
+// serveOne serves a connection of which the test has the other end. served is closed when
+// the broker is done with it.
+func serveOne(b *Broker) (client net.Conn, served chan struct{}) {
+	client, server := net.Pipe()
+	served = make(chan struct{})
+	go func() {
+		defer close(served)
+		b.newConn(server, &Listener{Name: "TEST"}).serve()
+	}()
+	return client, served
+}
+
 // TestThrottledConnectionsAreMuted has a client that ignores what it is told: the
 // answer comes at once with the time to wait, and the next request, which was sent
 // already, is handled when the time is over. Without acknowledgements it is the same.
@@ -68,12 +80,7 @@ func TestThrottledConnectionsAreMuted(t *testing.T) {
 		at = nil
 		synctest.Test(t, func(t *testing.T) {
 			b := again(outside)
-			client, server := net.Pipe()
-			served := make(chan struct{})
-			go func() {
-				defer close(served)
-				b.newConn(server, &Listener{Name: "TEST"}).serve()
-			}()
+			client, served := serveOne(b)
 			w := &wire{t, client}
 			began := time.Now()
 			go func() {
@@ -124,12 +131,7 @@ func TestThrottledClientsHoldLittle(t *testing.T) {
 	setQuota(t, outside, quota.ProducerByteRate, 1000)
 	synctest.Test(t, func(t *testing.T) {
 		b := again(outside)
-		client, server := net.Pipe()
-		served := make(chan struct{})
-		go func() {
-			defer close(served)
-			b.newConn(server, &Listener{Name: "TEST"}).serve()
-		}()
+		client, served := serveOne(b)
 		w := &wire{t, client}
 		go func() { _, _ = io.Copy(io.Discard, w) }()
 		w.send(frameOf(produceAcks(1), 0))
@@ -175,12 +177,7 @@ func TestMuteConnectionsHoldNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first = make(chan struct{})
 		b := again(outside)
-		client, server := net.Pipe()
-		served := make(chan struct{})
-		go func() {
-			defer close(served)
-			b.newConn(server, &Listener{Name: "TEST"}).serve()
-		}()
+		client, served := serveOne(b)
 		go func() { _, _ = io.Copy(io.Discard, client) }()
 		large := produceRequest()
 		rt, rp := kmsg.NewProduceRequestTopic(), kmsg.NewProduceRequestTopicPartition()
@@ -211,12 +208,7 @@ func TestMuteConnectionsNoticeTheEnd(t *testing.T) {
 	setQuota(t, outside, quota.ProducerByteRate, 1000)
 	synctest.Test(t, func(t *testing.T) {
 		b := again(outside)
-		client, server := net.Pipe()
-		served := make(chan struct{})
-		go func() {
-			defer close(served)
-			b.newConn(server, &Listener{Name: "TEST"}).serve()
-		}()
+		client, served := serveOne(b)
 		w := &wire{t, client}
 		w.send(frameOf(produceAcks(1), 1))
 		w.receive()
@@ -237,12 +229,7 @@ func TestMuteConnectionsAreNotIdle(t *testing.T) {
 	setQuota(t, outside, quota.ProducerByteRate, 1000)
 	synctest.Test(t, func(t *testing.T) {
 		b := again(outside)
-		client, server := net.Pipe()
-		served := make(chan struct{})
-		go func() {
-			defer close(served)
-			b.newConn(server, &Listener{Name: "TEST"}).serve()
-		}()
+		client, served := serveOne(b)
 		w := &wire{t, client}
 		w.send(frameOf(produceAcks(1), 1))
 		w.receive()

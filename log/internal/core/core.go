@@ -75,7 +75,6 @@ type Propose struct {
 // driver answers with a Done or with the peer's message as an input.
 type Send struct {
 	Token   Token
-	To      int32 // node id
 	Message any
 }
 

@@ -3,7 +3,6 @@ package meta
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"fmt"
 	"math/rand/v2"
 )
 
@@ -24,15 +23,6 @@ func NewID(source *rand.Rand) ID {
 			return id
 		}
 	}
-}
-
-// ParseID reads what String wrote.
-func ParseID(s string) (ID, error) {
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || len(b) != len(ID{}) {
-		return ID{}, fmt.Errorf("%q is not an id: want 22 characters of URL-safe base64", s)
-	}
-	return ID(b), nil
 }
 
 // String is the id as Kafka's tools print it: URL-safe base64 without padding.
